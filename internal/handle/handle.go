@@ -1,0 +1,48 @@
+// Package handle makes the public names of sessions.
+//
+// A handle is two hexadecimal digits, the bucket, and 128 random or derived
+// bits in URL-safe base64: 24 characters. The bucket is taken from the owner
+// (random for the anonymous), so that a store which spreads its records over
+// machines can keep one owner's records together and find them by the handle
+// alone.
+package handle
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+)
+
+// New returns a fresh handle for a session of owner, "" for nobody.
+func New(owner string) string {
+	var random [16]byte
+	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
+	return Derive(owner, random)
+}
+
+// Derive returns the handle that seed stands for: the same one for the same
+// seed and owner, wherever it is computed.
+func Derive(owner string, seed [16]byte) string {
+	bucket := seed[0]
+	if owner != "" {
+		bucket = sha256.Sum256([]byte("sojourn bucket\x00" + owner))[0]
+	}
+	text := hex.AppendEncode(make([]byte, 0, 24), []byte{bucket})
+	return string(base64.RawURLEncoding.AppendEncode(text, seed[:]))
+}
+
+// Valid reports whether text has the form of a handle.
+func Valid(text string) bool {
+	if len(text) != 24 {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		hexDigit := '0' <= c && c <= '9' || 'a' <= c && c <= 'f'
+		if !hexDigit && (i < 2 || !('g' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || c == '_')) {
+			return false
+		}
+	}
+	return true
+}
