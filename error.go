@@ -1,6 +1,69 @@
 package sojourn
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Errors that an application can meet in [Session.Err], in [Config.Error] and
+// in events. Compare with errors.Is.
+var (
+	// ErrNoOwner is a sign-in without an owner.
+	ErrNoOwner = errors.New("sojourn: sign-in with an empty owner")
+
+	// ErrLate is a change that came after the response had begun: the
+	// cookie can no longer be sent, so the change is lost.
+	ErrLate = errors.New("sojourn: session changed after the response began; change it before the first Write or Flush")
+
+	// ErrReserved is a write to a field that belongs to the session itself.
+	ErrReserved = errors.New("sojourn: reserved field name")
+
+	// ErrUnsaved is a value that was read, changed and not set again. Only
+	// a manager with [Config.Strict] looks for it.
+	ErrUnsaved = errors.New("sojourn: value read from the session was changed but not set again; call Set or Update")
+
+	// ErrSecretReadable is a [SecretField] in a session whose cookie the
+	// visitor can read.
+	ErrSecretReadable = errors.New("sojourn: secret field in a cookie that the visitor can read; use sojourn.Encrypted or a store")
+
+	errBusy = errors.New("sojourn: response written while its session was being saved")
+)
+
+// A FieldError is a failure that concerns one field. It never holds a value.
+type FieldError struct {
+	Field string
+	Err   error
+}
+
+func (e *FieldError) Error() string { return fmt.Sprintf("%v (field %q)", e.Err, e.Field) }
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// A TooLargeError reports a Set-Cookie line that browsers would drop. Keep
+// less in the session, or keep it in a store.
+type TooLargeError struct {
+	Cookie string      // the cookie's name
+	Size   int         // bytes of the finished Set-Cookie line
+	Limit  int         // the most that is sent
+	Fields []FieldSize // the largest fields first, at most five
+}
+
+// FieldSize is a field's share of a cookie: its encoded bytes before
+// compression, signature and base64.
+type FieldSize struct {
+	Field string
+	Size  int
+}
+
+func (e *TooLargeError) Error() string {
+	var largest []string
+	for _, f := range e.Fields {
+		largest = append(largest, fmt.Sprintf("%s %d", f.Field, f.Size))
+	}
+	return fmt.Sprintf("sojourn: cookie %q would be %d bytes, the limit is %d; largest fields in bytes: %s",
+		e.Cookie, e.Size, e.Limit, strings.Join(largest, ", "))
+}
 
 // A Reason says in one stable word why a cookie was refused. Reasons appear in
 // events and in the command-line tool; they never reach the visitor, for whom
@@ -15,8 +78,7 @@ const (
 	ReasonExpired   Reason = "expired"   // older than it may be
 	ReasonFuture    Reason = "future"    // issued later than now
 	ReasonPayload   Reason = "payload"   // rightly signed, but the content cannot be a session
-	ReasonKey       Reason = "key"       // sealed under a key that is not in the ring
-	ReasonDuplicate Reason = "duplicate" // two cookies of one name with differing values
+	ReasonDuplicate Reason = "duplicate" // several cookies of one name with differing values
 )
 
 // A RefusedError reports why a cookie was not accepted. It never holds the
@@ -37,4 +99,20 @@ func ReasonOf(err error) Reason {
 		return e.Reason
 	}
 	return ""
+}
+
+// HTTPStatus returns the status that the default [Config.Error] answers err
+// with: 400 for [ErrNoOwner], else 500.
+func HTTPStatus(err error) int {
+	if errors.Is(err, ErrNoOwner) {
+		return http.StatusBadRequest
+	}
+	return http.StatusInternalServerError
+}
+
+// defaultError answers without a word about the cause: that is in the event.
+func defaultError(w http.ResponseWriter, _ *http.Request, err error) {
+	w.Header().Set("Cache-Control", "no-store")
+	status := HTTPStatus(err)
+	http.Error(w, http.StatusText(status), status)
 }

@@ -1,0 +1,127 @@
+package sojourn_test
+
+import (
+	"bytes"
+	"flag"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/api.txt")
+
+// TestAPI compares what the packages export with testdata/api.txt, so that no
+// name comes, goes or changes unseen.
+func TestAPI(t *testing.T) {
+	var b bytes.Buffer
+	names := 0
+	for _, dir := range []string{".", "flask", "keys"} {
+		lines := exported(t, dir)
+		b.WriteString("package " + dir + "\n")
+		for _, line := range lines {
+			b.WriteString("\t" + line + "\n")
+		}
+		if dir == "." {
+			names = topLevel(lines)
+		}
+	}
+	const golden = "testdata/api.txt"
+	if *update {
+		if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b.Bytes(), want) {
+		t.Errorf("the exported names have changed; if that is meant, run make golden and say so in CHANGELOG.md\n%s", difference(string(want), b.String()))
+	}
+	if names > 90 {
+		t.Errorf("the root package exports %d names; DESIGN allows 90", names)
+	}
+}
+
+// exported lists the exported declarations of a package, sorted, without
+// bodies and comments.
+func exported(t *testing.T, dir string) []string {
+	fset := token.NewFileSet()
+	packages, err := parser.ParseDir(fset, dir, func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for _, p := range packages {
+		if p.Name == "main" || !ast.PackageExports(p) {
+			continue
+		}
+		for _, f := range p.Files {
+			for _, d := range f.Decls {
+				lines = append(lines, declarations(t, fset, d)...)
+			}
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// declarations renders one declaration, a specification a line.
+func declarations(t *testing.T, fset *token.FileSet, d ast.Decl) []string {
+	var lines []string
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		d.Body = nil
+		lines = append(lines, render(t, fset, d))
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			if d.Tok != token.IMPORT {
+				lines = append(lines, d.Tok.String()+" "+render(t, fset, spec))
+			}
+		}
+	}
+	return lines
+}
+
+func render(t *testing.T, fset *token.FileSet, node any) string {
+	var b bytes.Buffer
+	if err := format.Node(&b, fset, node); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+// topLevel counts the names that a reader of the package's index meets:
+// everything but methods.
+func topLevel(lines []string) int {
+	n := 0
+	for _, line := range lines {
+		if !strings.HasPrefix(line, "func (") {
+			n++
+		}
+	}
+	return n
+}
+
+// difference lists the lines that only one of two texts has.
+func difference(want, got string) string {
+	var b strings.Builder
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for _, line := range w {
+		if !slices.Contains(g, line) {
+			b.WriteString("- " + line + "\n")
+		}
+	}
+	for _, line := range g {
+		if !slices.Contains(w, line) {
+			b.WriteString("+ " + line + "\n")
+		}
+	}
+	return b.String()
+}

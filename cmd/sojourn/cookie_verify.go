@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sojourn-go/sojourn/cmd/sojourn/internal/anatomy"
+	"github.com/sojourn-go/sojourn/flask"
+)
+
+const defaultMaxAge = 31 * 24 * 60 * 60 // Flask's PERMANENT_SESSION_LIFETIME
+
+func newVerify() *cobra.Command {
+	var how signing
+	var asJSON bool
+	maxAge := integer{value: defaultMaxAge}
+	var now integer
+	cmd := &cobra.Command{
+		Use:   "verify [COOKIE]",
+		Short: "Verify a cookie with its key, as Flask would",
+		Long: `Verify a cookie with its key, as Flask would, and print what it holds; or say
+why it is refused and what to try. COOKIE, an argument or standard input, is the
+cookie's value alone, without its name.
+` + keyHelp + `
+
+With --json the answer is one object: {"valid":true,"issued_at":1700000000,
+"key":0,"payload":{…}}, where key says which key fits, in the order given, and
+payload is the text in the cookie as it stands there; it may hold NaN, Infinity
+and integers of any size. Or {"valid":false,"reason":"…","detail":"…"}, where
+reason is one of signature, expired, future, malformed, payload, too-large.`,
+		Example: `  sojourn cookie verify --secret-file session.key eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74
+  SECRET_KEY=… sojourn cookie verify --json < cookie.txt`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			signer, secrets, err := how.prepare(cmd)
+			if err != nil {
+				return err
+			}
+			cookie, err := input(cmd, args, "cookie")
+			if err != nil {
+				return inputRefused(cmd, "cookie", asJSON, err)
+			}
+			if !now.given {
+				now.value = time.Now().Unix()
+			}
+			v, err := verify(signer, cookie, now.value, maxAge.value)
+			if err != nil {
+				return refuse(cmd, "cookie", asJSON, err, advise(err, cookie, &how, secrets, now.value, maxAge.value)...)
+			}
+			key := secrets[v.Key]
+			if asJSON {
+				return output(cmd, fmt.Sprintf(`{"valid":true,"issued_at":%d,"key":%d,"payload":%s}`+"\n", v.IssuedAt.Unix(), key.index, v.Payload))
+			}
+			return output(cmd, validText(cookie, &v, key, now.value))
+		},
+	}
+	how.addFlags(cmd)
+	cmd.Flags().Var(&maxAge, "max-age", "how many seconds ago it may have been issued; 0 is the same second only, negative is never")
+	cmd.Flags().Var(&now, "now", "verify as of this time, in Unix seconds")
+	cmd.Flags().Lookup("now").DefValue = "" // the clock
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+func validText(cookie string, v *flask.Verified, key secret, now int64) string {
+	var b strings.Builder
+	fmt.Fprintln(&b, "valid")
+	fmt.Fprintf(&b, "key:        %d (%s)\n", key.index, printable(key.source))
+	fmt.Fprintf(&b, "issued at:  %s\n", timeText(v.IssuedAt, now))
+	fmt.Fprintf(&b, "size:       %d bytes\n", len(cookie))
+	fmt.Fprintf(&b, "compressed: %s\n", yesNo(v.Compressed))
+	fmt.Fprintf(&b, "payload:\n%s\n", anatomy.Indent(v.Payload))
+	return b.String()
+}

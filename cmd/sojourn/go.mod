@@ -1,0 +1,15 @@
+module github.com/sojourn-go/sojourn/cmd/sojourn
+
+go 1.26
+
+require (
+	github.com/rogpeppe/go-internal v1.16.0
+	github.com/sojourn-go/sojourn v0.0.0
+	github.com/spf13/cobra v1.10.2
+	github.com/spf13/pflag v1.0.9
+)
+
+require github.com/inconshreveable/mousetrap v1.1.0 // indirect
+
+// Dropped by the release, since go install refuses it: see docs/release.md.
+replace github.com/sojourn-go/sojourn => ../../

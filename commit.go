@@ -1,0 +1,251 @@
+package sojourn
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sojourn-go/sojourn/internal/handle"
+)
+
+// commit saves the session: it decides what the response has to carry and
+// puts it into h, the response's header. It does so once; later calls return
+// nil.
+func (s *Session) commit(h http.Header) error {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.phase != open {
+		return nil
+	}
+	s.phase = committing
+	err := s.save(h)
+	s.phase = committed
+	if err != nil {
+		s.fail(err)
+		s.event(Event{Kind: EventFailed, Err: err})
+	}
+	return err
+}
+
+func (s *Session) save(h http.Header) error {
+	if s.err != nil {
+		return s.err
+	}
+	if !s.used {
+		rules := s.m.keep.traits.Flask
+		if rules == nil || !rules.RefreshPermanent {
+			return nil
+		}
+		s.load() // Flask looks at every request's cookie: it may be due for a refresh
+	}
+	s.settleAll()
+	if s.err != nil {
+		return s.err
+	}
+	if err := s.unsaved(); err != nil {
+		return err
+	}
+	if s.used {
+		addVary(h)
+	}
+	switch now := time.Now(); s.decide(h, now) {
+	case sendCookie:
+		return s.sendCookie(h, now)
+	case sendDeletion:
+		s.sendDeletion(h)
+	}
+	return nil
+}
+
+// abandon ends the request of a handler that panicked: nothing is saved, but
+// an End is not taken back. The deletion stays in h for whoever recovers.
+func (s *Session) abandon(h http.Header) {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.phase == open && s.contents != nil && s.ended {
+		s.sendDeletion(h)
+	}
+	s.phase = committed
+}
+
+type verdict uint8
+
+const (
+	sendNothing verdict = iota
+	sendCookie
+	sendDeletion
+)
+
+// decide says what the response has to carry.
+func (s *Session) decide(h http.Header, now time.Time) verdict {
+	empty := s.id.owner == "" && len(s.view) == 0
+	if rules := s.m.keep.traits.Flask; rules != nil {
+		switch {
+		case empty && s.modified:
+			return sendDeletion
+		case !empty && (s.modified || s.from > 0 || rules.RefreshPermanent && s.permanent()):
+			return sendCookie
+		}
+		return sendNothing
+	}
+	switch {
+	case empty && (s.ended || s.present):
+		return sendDeletion
+	case empty:
+		return sendNothing
+	case s.forced || s.changed():
+		return sendCookie
+	case (s.adopt || s.touchDue(now)) && s.navigation() && !declaredPublic(h):
+		return sendCookie
+	}
+	return sendNothing
+}
+
+// changed reports whether the session differs from what came in.
+func (s *Session) changed() bool {
+	if !s.present || s.id != (identity{s.base.Handle, s.base.Owner, s.base.Created}) || len(s.view) != len(s.base.State) {
+		return true
+	}
+	for _, f := range s.view {
+		if raw, ok := lookup(s.base.State, f.Name); !ok || raw != f.Raw {
+			return true
+		}
+	}
+	return false
+}
+
+// touchDue reports whether the use of the session should be recorded: at most
+// once an interval, and not for a request that is no activity.
+func (s *Session) touchDue(now time.Time) bool {
+	return s.used && !s.idle && now.Sub(s.base.LastSeen) >= s.m.touch
+}
+
+// navigation reports whether the request loads a page. A cookie that nothing
+// changed is sent with pages only: beside them, a parallel request could
+// overwrite a newer cookie.
+func (s *Session) navigation() bool {
+	mode := s.header["Sec-Fetch-Mode"]
+	return len(mode) == 0 || mode[0] == "navigate"
+}
+
+// sendCookie puts the session into the cookie.
+func (s *Session) sendCookie(h http.Header, now time.Time) error {
+	keep := &s.m.keep
+	s.identify(now)
+	rec := Record{Handle: s.id.handle, Owner: s.id.owner, Created: s.id.created, LastSeen: now, State: s.view}
+	if s.idle && s.present {
+		rec.LastSeen = s.base.LastSeen
+	}
+	text, err := keep.codec.Encode(&rec, Use{Cookie: keep.cookie.name, Now: now})
+	if err != nil {
+		return err
+	}
+	var expires time.Time
+	if s.permanent() {
+		if expires = s.m.deadline(&rec); keep.traits.Clockless {
+			expires = now.Add(keep.traits.Lifetime)
+		}
+	}
+	line := keep.cookie.line(text, expires, false)
+	if err := s.measure(line); err != nil {
+		return err
+	}
+	lines := append(s.formerDeletions(false), line)
+	s.setCookies(h, lines)
+	return nil
+}
+
+// identify gives a session that begins here its identity, and says what
+// happened to it.
+func (s *Session) identify(now time.Time) {
+	if s.id.handle == "" && !s.m.keep.traits.Clockless {
+		s.id.handle = handle.New(s.id.owner)
+	}
+	if s.id.created.IsZero() {
+		s.id.created = now
+	}
+	if !s.present || s.ended {
+		s.event(Event{Kind: EventCreated})
+	}
+	switch {
+	case s.signedIn:
+		s.event(Event{Kind: EventSignedIn})
+	case s.renewed:
+		s.event(Event{Kind: EventRegenerated})
+	case s.present && s.adopt && !s.ended:
+		s.event(Event{Kind: EventAdopted})
+	}
+}
+
+// measure refuses a Set-Cookie line that browsers would drop without a word.
+func (s *Session) measure(line string) error {
+	limit := maxSetCookie
+	rules := s.m.keep.traits.Flask
+	if rules != nil {
+		limit = rules.MaxCookieSize
+	}
+	if limit == 0 || len(line) <= limit {
+		return nil
+	}
+	err := &TooLargeError{Cookie: s.m.keep.cookie.name, Size: len(line), Limit: limit}
+	for _, f := range s.view {
+		err.Fields = append(err.Fields, FieldSize{f.Name, len(f.Name) + len(f.Raw) + len(`"":,`)})
+	}
+	slices.SortStableFunc(err.Fields, func(a, b FieldSize) int { return b.Size - a.Size })
+	err.Fields = err.Fields[:min(len(err.Fields), 5)]
+	s.event(Event{Kind: EventTooLarge, Err: err})
+	if rules != nil {
+		return nil // Flask warns and sends
+	}
+	return err
+}
+
+// sendDeletion deletes the cookie, and those it came from. Flask's rules do it
+// even when none came in.
+func (s *Session) sendDeletion(h http.Header) {
+	lines := s.formerDeletions(true)
+	_, found, _, _ := s.m.keep.cookie.read(s.header)
+	if found || s.m.keep.traits.Flask != nil {
+		_ = s.measure(s.m.keep.cookie.deletion) // an event where Flask warns; ours is never too large
+		lines = append(lines, s.m.keep.cookie.deletion)
+	}
+	if len(lines) > 0 {
+		s.setCookies(h, lines)
+	}
+}
+
+// formerDeletions are the lines that delete former cookies: the one that is
+// being moved, or all that came in.
+func (s *Session) formerDeletions(all bool) []string {
+	var lines []string
+	for i := range s.m.former {
+		f := &s.m.former[i].cookie
+		if !all && s.from != i+1 || f.deletion == s.m.keep.cookie.deletion {
+			continue
+		}
+		if _, found, _, _ := f.read(s.header); found {
+			lines = append(lines, f.deletion)
+		}
+	}
+	return lines
+}
+
+// setCookies puts Set-Cookie lines into h and keeps the response out of
+// caches. A line that the handler wrote for the same cookie makes way: one
+// response never sets one cookie twice (RFC 6265bis 4.1.1). Flask keeps both.
+func (s *Session) setCookies(h http.Header, lines []string) {
+	old := h["Set-Cookie"]
+	if len(old) > 0 && !s.m.keep.cookie.bare {
+		old = slices.DeleteFunc(slices.Clone(old), func(line string) bool {
+			name, _, _ := strings.Cut(line, "=")
+			return strings.TrimSpace(name) == s.m.keep.cookie.name
+		})
+	}
+	h["Set-Cookie"] = append(old, lines...)
+	if declaredPublic(h) {
+		s.event(Event{Kind: EventUncached})
+	}
+	addVary(h)
+	keepOutOfCaches(h)
+}

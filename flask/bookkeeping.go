@@ -1,0 +1,66 @@
+package flask
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sojourn-go/sojourn"
+	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/internal/tagged"
+)
+
+// bookkeepingField is the one field that Sojourn adds to a session it shares
+// with Flask. Its value is a string of four parts joined by dots: the version
+// 1, the time the session was made (milliseconds, base 36), its handle, and a
+// check of the owner it was written for. docs/formats.md has the details.
+const bookkeepingField = "_sojourn"
+
+func formatBookkeeping(rec *sojourn.Record) string {
+	return "1." + strconv.FormatInt(rec.Created.UnixMilli(), 36) + "." + rec.Handle + "." + ownerCheck(rec.Owner)
+}
+
+// ownerCheck ties the bookkeeping to an owner: when a Flask application signs
+// somebody else in, or out, what was noted before is not his.
+func ownerCheck(owner string) string {
+	sum := sha256.Sum256([]byte("sojourn owner\x00" + owner))
+	return base64.RawURLEncoding.EncodeToString(sum[:6])
+}
+
+// adopt takes the bookkeeping out of d's fields and into its record. Where it
+// is missing or another owner's, the session was made by Flask: its clock
+// begins at the stamp of this cookie, and its identity comes from the
+// signature, so that parallel first requests agree and a copy of the cookie
+// cannot start afresh.
+func (s *Signer) adopt(d *sojourn.Decoded, v *Verified) {
+	for i, f := range d.State {
+		if f.Name != bookkeepingField {
+			continue
+		}
+		d.State = append(d.State[:i], d.State[i+1:]...) // ours since Split
+		text, _ := tagged.String(f.Raw)
+		if created, name, ok := parseBookkeeping(text, d.Owner); ok {
+			d.Created, d.Handle = created, name
+			return
+		}
+		break
+	}
+	mac := hmac.New(sha256.New, s.keys[v.Key].identity)
+	mac.Write(v.signature[:])
+	d.Handle = handle.Derive(d.Owner, [16]byte(mac.Sum(nil)))
+	d.Adopt = true
+}
+
+func parseBookkeeping(text, owner string) (created time.Time, name string, ok bool) {
+	version, text, _ := strings.Cut(text, ".")
+	millis, text, _ := strings.Cut(text, ".")
+	name, check, _ := strings.Cut(text, ".")
+	n, err := strconv.ParseInt(millis, 36, 64)
+	if version != "1" || err != nil || n < 0 || n > 1<<48 || !handle.Valid(name) || check != ownerCheck(owner) {
+		return time.Time{}, "", false
+	}
+	return time.UnixMilli(n), name, true
+}

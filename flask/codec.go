@@ -1,0 +1,136 @@
+package flask
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sojourn-go/sojourn"
+	"github.com/sojourn-go/sojourn/internal/tagged"
+	"github.com/sojourn-go/sojourn/keys"
+)
+
+// Signed keeps sessions in Flask's signed cookie, with what Flask lacks: the
+// timeouts of [sojourn.Config], a new identity at sign-in, Secure and
+// SameSite=Lax. The cookie keeps Flask's name "session".
+//
+// The owner is the field _user_id, so a sign-in by Flask-Login is a sign-in
+// here and the reverse; see [OwnerIn]. What else Sojourn has to remember is in
+// one field of its own, _sojourn, which Flask carries along unread. The idle
+// timeout counts from the time of issue, which Flask renews when it writes.
+//
+// Secure is needed on Flask's side too, or the two set different cookies:
+// SESSION_COOKIE_SECURE = True, SESSION_COOKIE_SAMESITE = "Lax".
+func Signed(ring *keys.Ring, opts ...Option) sojourn.Keeper {
+	return sojourn.InCookie(newCodec(ring, opts, nil))
+}
+
+// Exact keeps sessions as the Flask application does that has these settings,
+// to the byte: the same cookie, the same Set-Cookie, the same lifetime, and no
+// timeout besides. Compressed payloads are the exception: Flask reads them,
+// but their bytes differ. The owner is the field _user_id; see [OwnerIn].
+//
+// It is for tests against Flask and for a strict replacement of it; [Signed]
+// shares the same sessions and is safer.
+func Exact(ring *keys.Ring, settings Settings, opts ...Option) sojourn.Keeper {
+	return sojourn.InCookie(newCodec(ring, opts, &settings))
+}
+
+// codec is Flask's form of a whole record.
+type codec struct {
+	signer   *Signer
+	owner    string // the field that holds the owner
+	lenient  bool
+	exact    bool
+	lifetime int64 // in seconds, when exact
+	traits   sojourn.Traits
+}
+
+func newCodec(ring *keys.Ring, opts []Option, settings *Settings) *codec {
+	signer, err := NewSigner(ring, opts...)
+	o := newOptions(opts)
+	c := &codec{signer: signer, owner: o.ownerField, lenient: o.lenient}
+	c.traits = sojourn.Traits{
+		Err: err, Readable: true, FirstCookie: true,
+		Cookie:      sojourn.Cookie{Name: "session"},
+		OwnerFields: []string{o.ownerField, "_fresh", "_id"},
+	}
+	if settings != nil {
+		c.exact, c.lifetime = true, int64(settings.lifetime()/time.Second)
+		settings.apply(&c.traits)
+	}
+	return c
+}
+
+// Traits implements [sojourn.Codec].
+func (c *codec) Traits() sojourn.Traits { return c.traits }
+
+// Decode implements [sojourn.Codec].
+func (c *codec) Decode(text string, use sojourn.Use) (sojourn.Decoded, error) {
+	maxAge := int64(noMaxAge)
+	if c.exact {
+		maxAge = c.lifetime
+	}
+	v, err := c.signer.open(text, use.Now, maxAge)
+	if err != nil {
+		return sojourn.Decoded{}, err
+	}
+	fields, err := tagged.Split(make([]tagged.Field, 0, 8), v.Payload, c.lenient)
+	if err != nil {
+		return sojourn.Decoded{}, refuse(sojourn.ReasonPayload, err.Error())
+	}
+	d := sojourn.Decoded{Record: sojourn.Record{
+		Owner: c.ownerOf(fields), Created: v.IssuedAt, LastSeen: v.IssuedAt, State: fields,
+	}}
+	if !c.exact {
+		c.signer.adopt(&d, &v)
+	}
+	return d, nil
+}
+
+// Encode implements [sojourn.Codec].
+func (c *codec) Encode(rec *sojourn.Record, use sojourn.Use) (string, error) {
+	fields := slices.Clip(rec.State)
+	if rec.Owner != c.ownerOf(fields) {
+		fields = withField(fields, c.owner, rec.Owner)
+	}
+	if !c.exact {
+		fields = withField(fields, bookkeepingField, formatBookkeeping(rec))
+	}
+	return c.signer.sign(tagged.AppendObject(nil, fields), rec.LastSeen), nil
+}
+
+// ownerOf reads the owner field. Flask applications keep numbers there too.
+func (c *codec) ownerOf(fields []tagged.Field) string {
+	for i := range fields {
+		if fields[i].Name != c.owner {
+			continue
+		}
+		if owner, ok := tagged.String(fields[i].Raw); ok {
+			return owner
+		}
+		if _, err := strconv.ParseInt(fields[i].Raw, 10, 64); err == nil {
+			return fields[i].Raw
+		}
+	}
+	return ""
+}
+
+// withField returns a copy of fields with one set to a string, or removed if
+// that is empty.
+func withField(fields []tagged.Field, name, value string) []tagged.Field {
+	out := make([]tagged.Field, 0, len(fields)+2)
+	for _, f := range fields {
+		if f.Name != name {
+			out = append(out, f)
+		}
+	}
+	if value == "" {
+		return out
+	}
+	raw, err := tagged.AppendString(nil, value)
+	if err != nil { // not text: the manager refuses such an owner before
+		return out
+	}
+	return append(out, tagged.Field{Name: name, Raw: string(raw)})
+}

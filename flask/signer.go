@@ -1,0 +1,271 @@
+package flask
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"hash"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sojourn-go/sojourn"
+	"github.com/sojourn-go/sojourn/internal/tagged"
+	"github.com/sojourn-go/sojourn/keys"
+)
+
+// MaxCookie is the longest cookie that is looked at, in bytes.
+const MaxCookie = 64 << 10
+
+// A Signer writes and verifies cookies in Flask's form: the payload, tagged
+// JSON and perhaps compressed, the time of issue and the signature, each in
+// URL-safe base64. It is safe for concurrent use.
+type Signer struct {
+	options options
+	keys    []*signingKey // the active one first
+	sigLen  int           // characters of a signature
+}
+
+// signingKey is one key of the ring, derived.
+type signingKey struct {
+	scratch  sync.Pool // of *scratch
+	identity []byte    // key for the identity of sessions that Flask made
+}
+
+// scratch is what one signature needs: a MAC with its key set, and room.
+type scratch struct {
+	mac  hash.Hash
+	text []byte
+	sum  []byte
+}
+
+// NewSigner returns a signer that signs with ring's active key and verifies
+// with all of them.
+func NewSigner(ring *keys.Ring, opts ...Option) (*Signer, error) {
+	s := &Signer{options: newOptions(opts)}
+	if err := s.options.check(ring); err != nil {
+		return nil, err
+	}
+	s.sigLen = base64.RawURLEncoding.EncodedLen(s.options.digest.Size())
+	for i := range ring.Len() {
+		secret := ring.At(i).Bytes()
+		derived := s.options.derive(secret)
+		identity := hmac.New(sha256.New, secret)
+		identity.Write([]byte("sojourn flask session identity"))
+		k := &signingKey{identity: identity.Sum(nil)}
+		k.scratch.New = func() any {
+			return &scratch{mac: hmac.New(s.options.digest.New, derived)}
+		}
+		s.keys = append(s.keys, k)
+	}
+	return s, nil
+}
+
+// base64url is Flask's alphabet, read strictly: one text for one value.
+var base64url = base64.RawURLEncoding.Strict()
+
+// Verified is what a cookie holds.
+type Verified struct {
+	Payload    string    // the tagged JSON text, as it stands in the cookie
+	IssuedAt   time.Time // whole seconds
+	Key        int       // which key of the ring signed it
+	Compressed bool
+	signature  [16]byte // the first bytes of it
+}
+
+// Sign returns a cookie with payload, the tagged JSON text of one mapping, as
+// issued at the given time. The text is checked and written in Flask's
+// spelling.
+func (s *Signer) Sign(payload string, at time.Time) (string, error) {
+	text, err := tagged.Canonical(nil, payload, s.options.lenient)
+	if err != nil {
+		return "", err
+	}
+	return s.sign(text, at), nil
+}
+
+// sign signs text, which is as Flask spells it.
+func (s *Signer) sign(text []byte, at time.Time) string {
+	payload, compressed := compress(text)
+	k := s.keys[0]
+	sc := k.scratch.Get().(*scratch)
+	defer k.scratch.Put(sc)
+	b := sc.text[:0]
+	if compressed {
+		b = append(b, '.')
+	}
+	b = append(base64url.AppendEncode(b, payload), '.')
+	var stamp [8]byte
+	binary.BigEndian.PutUint64(stamp[:], uint64(max(at.Unix(), 0)))
+	digits := stamp[:]
+	for len(digits) > 0 && digits[0] == 0 {
+		digits = digits[1:]
+	}
+	b = base64url.AppendEncode(b, digits)
+	sc.sign(b)
+	b = base64url.AppendEncode(append(b, '.'), sc.sum)
+	sc.text = b
+	return string(b)
+}
+
+// sign leaves the MAC of text in sc.sum.
+func (sc *scratch) sign(text []byte) {
+	sc.mac.Reset()
+	sc.mac.Write(text)
+	sc.sum = sc.mac.Sum(sc.sum[:0])
+}
+
+// Verify returns what cookie holds if it was signed with one of the keys, not
+// later than now and at most maxAge before. A refusal is a
+// [*sojourn.RefusedError]. Like Flask it makes no allowance for clocks that
+// differ. A payload is a mapping in tagged JSON, checked throughout.
+func (s *Signer) Verify(cookie string, now time.Time, maxAge time.Duration) (Verified, error) {
+	v, err := s.open(cookie, now, int64(maxAge/time.Second))
+	if err != nil {
+		return v, err
+	}
+	if _, err := tagged.Split(nil, v.Payload, s.options.lenient); err != nil {
+		return v, refuse(sojourn.ReasonPayload, err.Error())
+	}
+	return v, nil
+}
+
+// noMaxAge lets open accept a cookie of any age.
+const noMaxAge = 1<<63 - 1
+
+// open verifies cookie without looking into the payload's JSON.
+func (s *Signer) open(cookie string, now time.Time, maxAge int64) (Verified, error) {
+	var v Verified
+	if len(cookie) > MaxCookie {
+		return v, refuse(sojourn.ReasonTooLarge, "longer than 64 KiB")
+	}
+	end := strings.LastIndexByte(cookie, '.')
+	if end < 0 {
+		return v, refuse(sojourn.ReasonMalformed, "has no dots: payload.timestamp.signature was expected")
+	}
+	middle := strings.LastIndexByte(cookie[:end], '.')
+	if middle < 0 {
+		return v, refuse(sojourn.ReasonMalformed, "has one dot only: the timestamp is missing")
+	}
+	key, sc := s.authenticate(cookie[:end], cookie[end+1:])
+	if sc == nil {
+		return v, refuse(sojourn.ReasonSignature, "signed with none of the keys, or changed since")
+	}
+	defer s.keys[key].scratch.Put(sc)
+	v.Key = key
+	copy(v.signature[:], sc.sum)
+	issued, ok := s.timestamp(cookie[middle+1 : end])
+	if !ok {
+		return v, refuse(sojourn.ReasonMalformed, "the timestamp is not a number in base64")
+	}
+	v.IssuedAt = time.Unix(int64(min(issued, 1<<62)), 0)
+	if err := checkAge(issued, now.Unix(), maxAge); err != nil {
+		return v, err
+	}
+	payload := cookie[:middle]
+	if v.Compressed = strings.HasPrefix(payload, "."); v.Compressed {
+		payload = payload[1:]
+	}
+	var err error
+	v.Payload, err = s.payload(sc, payload, v.Compressed)
+	return v, err
+}
+
+// authenticate finds the key that signed text. The scratch that it returns is
+// the caller's to put back; it is nil when no key did.
+func (s *Signer) authenticate(text, signature string) (int, *scratch) {
+	var room [64]byte
+	sig := room[:0]
+	if s.options.lenient {
+		decoded, err := pythonBase64(signature)
+		if err != nil {
+			return 0, nil
+		}
+		sig = decoded
+	} else {
+		if len(signature) != s.sigLen || strings.ContainsAny(signature, "\r\n") {
+			return 0, nil
+		}
+		n, err := base64url.Decode(room[:], []byte(signature))
+		if err != nil {
+			return 0, nil
+		}
+		sig = room[:n]
+	}
+	for i, k := range s.keys {
+		sc := k.scratch.Get().(*scratch)
+		sc.text = append(sc.text[:0], text...)
+		sc.sign(sc.text)
+		if subtle.ConstantTimeCompare(sc.sum, sig) == 1 {
+			return i, sc
+		}
+		k.scratch.Put(sc)
+	}
+	return 0, nil
+}
+
+// timestamp reads a time of issue: the bytes of a number, the highest first,
+// without leading zeros. Nothing is 0, as in Flask.
+func (s *Signer) timestamp(text string) (uint64, bool) {
+	var room [9]byte
+	digits := room[:]
+	if s.options.lenient {
+		var err error
+		if digits, err = pythonBase64(text); err != nil {
+			return 0, false
+		}
+	} else {
+		if len(text) > 11 || strings.ContainsAny(text, "\r\n") {
+			return 0, false
+		}
+		n, err := base64url.Decode(room[:], []byte(text))
+		if err != nil || n > 0 && room[0] == 0 {
+			return 0, false
+		}
+		digits = room[:n]
+	}
+	if len(digits) > 8 {
+		return 0, false
+	}
+	var issued uint64
+	for _, d := range digits {
+		issued = issued<<8 | uint64(d)
+	}
+	return issued, true
+}
+
+func checkAge(issued uint64, now, maxAge int64) error {
+	switch {
+	case issued > uint64(max(now, 0)):
+		return refuse(sojourn.ReasonFuture, "issued later than now: the clocks of two servers differ, or the stamp is wrong")
+	case now-int64(issued) > maxAge:
+		return refuse(sojourn.ReasonExpired, "older than it may be")
+	}
+	return nil
+}
+
+// payload decodes the first part of a cookie into its JSON text.
+func (s *Signer) payload(sc *scratch, text string, compressed bool) (string, error) {
+	var err error
+	if s.options.lenient {
+		sc.text, err = pythonBase64(text)
+	} else {
+		if strings.ContainsAny(text, "\r\n") { // Go's decoder would skip them
+			return "", refuse(sojourn.ReasonPayload, "the payload is not base64")
+		}
+		sc.text, err = base64url.AppendDecode(sc.text[:0], []byte(text))
+	}
+	if err != nil {
+		return "", refuse(sojourn.ReasonPayload, "the payload is not base64")
+	}
+	if compressed {
+		return inflate(sc.text, s.options.lenient)
+	}
+	return string(sc.text), nil
+}
+
+func refuse(reason sojourn.Reason, detail string) error {
+	return &sojourn.RefusedError{Reason: reason, Detail: detail}
+}

@@ -1,0 +1,97 @@
+package sojourn
+
+import "time"
+
+// A Keeper says where the data of sessions is kept. It is an opaque value:
+// take one from [github.com/sojourn-go/sojourn/flask.Signed],
+// [github.com/sojourn-go/sojourn/flask.Exact] or [InCookie] and put it in
+// [Config.Keep]. The zero Keeper keeps nothing and is refused by [New].
+type Keeper struct {
+	codec Codec
+}
+
+// InCookie keeps whole sessions in the cookie, in the form that codec gives
+// them. Applications call the functions that choose a codec for them instead.
+func InCookie(codec Codec) Keeper { return Keeper{codec: codec} }
+
+// A Codec turns a whole [Record] into the text of a cookie and back. It
+// decides about form, keys and freshness of the text; the [Manager] decides
+// about timeouts, sending and size. Implementations must be safe for
+// concurrent use, must not keep or change what they are given, and must not
+// put any of it into errors.
+type Codec interface {
+	// Traits says what [New] has to know about the form. It is called once.
+	Traits() Traits
+
+	// Decode reads the text of the cookie in bounded time and memory,
+	// whatever the text is. Text that is not to be trusted is a
+	// [*RefusedError]. The order is size, form, MAC, inflate, parse.
+	Decode(text string, use Use) (Decoded, error)
+
+	// Encode writes rec, stamped with rec.LastSeen, under the active key.
+	Encode(rec *Record, use Use) (string, error)
+}
+
+// Use is the circumstances in which a [Codec] works: they are authenticated
+// by forms that can.
+type Use struct {
+	Cookie string    // the cookie's name
+	Now    time.Time // the server's time
+}
+
+// Decoded is what [Codec.Decode] found.
+type Decoded struct {
+	Record
+
+	// Adopt is true when the text lacks what the form adds to a session
+	// that another program made. The next response that may will add it.
+	Adopt bool
+}
+
+// Traits are the properties of a [Codec]'s form. The zero value is the
+// safest: the fields relax it.
+type Traits struct {
+	// Err is why the codec cannot be used, such as a key that is missing.
+	// New reports it with its other complaints.
+	Err error
+
+	// Cookie holds the form's own defaults; what [Config.Cookie] sets comes
+	// first.
+	Cookie Cookie
+
+	// Readable means that the visitor can read the fields: a [SecretField]
+	// is refused.
+	Readable bool
+
+	// Clockless means that the form does not hold Created: the manager can
+	// enforce no timeout, and New refuses one. Decode then enforces Lifetime.
+	Clockless bool
+
+	// Lifetime is how long the cookie of a permanent session is kept by the
+	// browser in a clockless form.
+	Lifetime time.Duration
+
+	// OwnerFields are the fields in which the form keeps the owner and what
+	// belongs to a sign-in. They are reserved, and Clear leaves them.
+	OwnerFields []string
+
+	// FirstCookie takes the first of several cookies of one name, as Flask
+	// does; otherwise differing ones are all refused.
+	FirstCookie bool
+
+	// Flask makes the manager send and shape Set-Cookie by Flask's rules
+	// instead of ours.
+	Flask *FlaskRules
+}
+
+// FlaskRules are what Flask does and the manager by itself would not: it sends
+// a session that was marked as modified even when nothing changed, deletes an
+// empty one even when no cookie came in, lets Clear take the owner too, and
+// adds no cookie attribute that it was not told.
+// Only [github.com/sojourn-go/sojourn/flask.Exact] asks for them.
+type FlaskRules struct {
+	Secure           bool // SESSION_COOKIE_SECURE
+	ScriptReadable   bool // SESSION_COOKIE_HTTPONLY is False
+	RefreshPermanent bool // SESSION_REFRESH_EACH_REQUEST: send permanent sessions with every response
+	MaxCookieSize    int  // MAX_COOKIE_SIZE: beyond it an event, and the cookie is sent all the same; 0 is no limit
+}

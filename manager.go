@@ -1,0 +1,210 @@
+package sojourn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Config says how sessions are kept. [New] copies it. Only Keep has to be set;
+// the zero value of every other field is the safe one.
+type Config struct {
+	// Keep is where sessions are kept: flask.Signed(ring) or
+	// flask.Exact(ring, settings).
+	Keep Keeper
+
+	// AlsoRead lists what is being left behind: forms or cookie names that
+	// are still read, and replaced by Keep's as they come in.
+	AlsoRead []Former
+
+	// Cookie holds the attributes of the cookie; its zero value is explained
+	// there.
+	Cookie Cookie
+
+	// IdleTimeout ends a session that was not used for so long; zero is 30
+	// minutes. The server enforces it, whatever the cookie says (ASVS 7.3.1).
+	IdleTimeout time.Duration
+
+	// AbsoluteTimeout ends a session so long after it was made or signed in
+	// to, whatever happens; zero is 12 hours (ASVS 7.3.2).
+	AbsoluteTimeout time.Duration
+
+	// AnonymousIdle is the idle timeout of sessions without an owner; zero
+	// is IdleTimeout.
+	AnonymousIdle time.Duration
+
+	// Error answers a request whose session could not be saved. What the
+	// handler wrote has been set aside; w is as it was before the handler.
+	// It may be called from any goroutine that writes a response. Nil
+	// answers with the status of [HTTPStatus] and no word about the cause.
+	Error func(w http.ResponseWriter, r *http.Request, err error)
+
+	// Events is told what happens to sessions. It must be safe for
+	// concurrent use and quick: the request waits for it. Nil logs to
+	// slog.Default().
+	Events func(context.Context, Event)
+
+	// Strict makes it an error to change a value read from the session and
+	// not to set it again. It costs an encoding a read: for tests and
+	// development.
+	Strict bool
+}
+
+// Former is a way of keeping sessions that is being left behind. A session
+// found there goes on under [Config.Keep], with its owner, its fields and its
+// absolute deadline; the response that moves it deletes the former cookie.
+type Former struct {
+	// Keep is how the former sessions were kept.
+	Keep Keeper
+
+	// Cookie is the cookie they used.
+	Cookie Cookie
+
+	// Until ends the move: from then on the former cookie is not read. Zero
+	// is never.
+	Until time.Time
+}
+
+// A Manager keeps the sessions of one application. Make it with [New], wrap
+// handlers with [Manager.Middleware]. It is safe for concurrent use.
+type Manager struct {
+	keep      source
+	former    []source
+	idle      time.Duration
+	absolute  time.Duration
+	anonymous time.Duration
+	touch     time.Duration
+	onError   func(http.ResponseWriter, *http.Request, error)
+	events    func(context.Context, Event)
+	strict    bool
+	counts    eventCounts
+}
+
+// A source is one keeper with the cookie it uses.
+type source struct {
+	codec  Codec
+	traits Traits
+	cookie cookieSpec
+	until  time.Time
+}
+
+const (
+	defaultIdle     = 30 * time.Minute
+	defaultAbsolute = 12 * time.Hour
+	maxTimeout      = 400 * 24 * time.Hour // browsers keep no cookie longer (RFC 6265bis 5.5)
+)
+
+// New returns a manager for config, or one error that lists everything that is
+// wrong with it. It starts no goroutine.
+func New(config Config) (*Manager, error) {
+	m := &Manager{
+		idle: config.IdleTimeout, absolute: config.AbsoluteTimeout, anonymous: config.AnonymousIdle,
+		onError: config.Error, events: config.Events, strict: config.Strict,
+	}
+	if m.onError == nil {
+		m.onError = defaultError
+	}
+	if m.events == nil {
+		m.events = func(ctx context.Context, e Event) { LogEvents(slog.Default())(ctx, e) }
+	}
+	var problems []error
+	var err error
+	m.keep, err = newSource("Config", config.Keep, config.Cookie)
+	problems = append(problems, err)
+	for i, f := range config.AlsoRead {
+		field := fmt.Sprintf("Config.AlsoRead[%d]", i)
+		s, err := newSource(field, f.Keep, f.Cookie)
+		s.until = f.Until
+		if err == nil && s.traits.Flask != nil && m.keep.traits.Flask == nil {
+			err = fmt.Errorf("sojourn: %s.Keep: flask.Exact has no clocks to move; use flask.Signed, which reads the same cookies", field)
+		}
+		m.former = append(m.former, s)
+		problems = append(problems, err)
+	}
+	problems = append(problems, m.setClocks())
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func newSource(field string, keep Keeper, cookie Cookie) (source, error) {
+	if keep.codec == nil {
+		return source{}, fmt.Errorf("sojourn: %s.Keep is not set: choose flask.Signed(ring) or flask.Exact(ring, settings)", field)
+	}
+	s := source{codec: keep.codec, traits: keep.codec.Traits()}
+	if s.traits.Err != nil {
+		return s, fmt.Errorf("sojourn: %s.Keep: %w", field, s.traits.Err)
+	}
+	var err error
+	s.cookie, err = resolveCookie(field+".Cookie", cookie, &s.traits)
+	return s, err
+}
+
+// setClocks checks the timeouts and fills in their defaults.
+func (m *Manager) setClocks() error {
+	var problems []error
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"IdleTimeout", m.idle}, {"AbsoluteTimeout", m.absolute}, {"AnonymousIdle", m.anonymous}} {
+		switch {
+		case m.keep.traits.Clockless && d.value != 0:
+			problems = append(problems, fmt.Errorf("sojourn: Config.%s: flask.Exact has only Flask's lifetime and can enforce no timeout; "+
+				"use flask.Signed, or leave it empty", d.name))
+		case d.value < 0:
+			problems = append(problems, fmt.Errorf("sojourn: Config.%s: %v is negative; a session without a timeout does not exist", d.name, d.value))
+		case d.value > maxTimeout:
+			problems = append(problems, fmt.Errorf("sojourn: Config.%s: %v is more than the 400 days for which browsers keep a cookie", d.name, d.value))
+		case d.value%time.Second != 0:
+			problems = append(problems, fmt.Errorf("sojourn: Config.%s: %v is not whole seconds, which is all that a cookie's stamp holds", d.name, d.value))
+		}
+	}
+	if len(problems) > 0 {
+		return errors.Join(problems...)
+	}
+	if m.absolute == 0 {
+		m.absolute = defaultAbsolute
+	}
+	if m.idle == 0 {
+		m.idle = min(defaultIdle, m.absolute)
+	}
+	if m.anonymous == 0 {
+		m.anonymous = m.idle
+	}
+	if longest := max(m.idle, m.anonymous); longest > m.absolute {
+		return fmt.Errorf("sojourn: Config.AbsoluteTimeout: %v is less than the idle timeout of %v; set both", m.absolute, longest)
+	}
+	m.touch = min(m.idle/10, m.anonymous/10, time.Minute)
+	return nil
+}
+
+// idleTimeout is how long a session of owner may stay unused.
+func (m *Manager) idleTimeout(owner string) time.Duration {
+	if owner == "" {
+		return m.anonymous
+	}
+	return m.idle
+}
+
+// deadline is when rec ends if it is not used again.
+func (m *Manager) deadline(rec *Record) time.Time {
+	idle := rec.LastSeen.Add(m.idleTimeout(rec.Owner))
+	if absolute := rec.Created.Add(m.absolute); absolute.Before(idle) {
+		return absolute
+	}
+	return idle
+}
+
+// reservedFields belong to the session itself, to Flask or to Flask-Login in
+// one form or another. They are refused everywhere, so that a program that
+// runs on one keeper runs on all.
+var reservedFields = []string{"_permanent", "_flashes", "_user_id", "_fresh", "_id", "_remember", "_remember_seconds", "_sojourn"}
+
+func (m *Manager) reserved(name string) bool {
+	return slices.Contains(reservedFields, name) || slices.Contains(m.keep.traits.OwnerFields, name)
+}

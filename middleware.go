@@ -1,0 +1,53 @@
+package sojourn
+
+import (
+	"context"
+	"net/http"
+)
+
+// An exchange is one request on its way through the middleware: its context,
+// its session and its writer in one piece of memory.
+type exchange struct {
+	context.Context
+	session  Session
+	response response
+}
+
+// Value finds the session in the context.
+func (x *exchange) Value(key any) any {
+	switch key := key.(type) {
+	case contextKey:
+		return &x.session
+	case *Manager:
+		if key == x.session.m {
+			return &x.session
+		}
+	}
+	return x.Context.Value(key)
+}
+
+// Middleware gives every request that passes a session, and saves it before
+// the first byte of the response. It reads nothing until the handler uses the
+// session. Wrap the whole router once; any router that is an http.Handler
+// will do.
+//
+// When the session cannot be saved, [Config.Error] answers instead of the
+// handler. When the handler panics, nothing is saved, but an [End] stays: the
+// deletion is left in the header for whoever recovers.
+func (m *Manager) Middleware(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{Context: r.Context()}
+		r = r.WithContext(x)
+		x.session.m, x.session.header, x.session.ctx = m, r.Header, x
+		x.response.init(w, r, &x.session)
+		returned := false
+		defer func() {
+			if !returned {
+				x.session.abandon(w.Header())
+			}
+		}()
+		next.ServeHTTP(x.response.wrap(), r)
+		returned = true
+		x.response.finish()
+	})
+}

@@ -1,0 +1,190 @@
+package sojourn
+
+import (
+	"slices"
+
+	"github.com/sojourn-go/sojourn/internal/tagged"
+)
+
+// An op is one change that a handler made. The list of a request's ops is
+// what it did, apart from what it found: applied to another state it does the
+// same there.
+type op struct {
+	kind    opKind
+	name    string
+	raw     string                                         // opSet, opSetAbsent: the value; opFlash: one message
+	update  func(raw string, present bool) (string, error) // opUpdate
+	flashes []string                                       // opUnflash: the messages that were read
+	keep    []string                                       // opClear: the fields that stay
+}
+
+type opKind uint8
+
+const (
+	opSet opKind = iota
+	opSetAbsent
+	opDelete
+	opClear
+	opUpdate
+	opFlash
+	opUnflash
+)
+
+// apply returns fields after o, which is not an update. fields stay as they
+// are.
+func (o *op) apply(fields []EncodedField) []EncodedField {
+	switch o.kind {
+	case opSet:
+		return with(fields, o.name, o.raw)
+	case opSetAbsent:
+		if _, ok := lookup(fields, o.name); !ok {
+			return with(fields, o.name, o.raw)
+		}
+	case opDelete:
+		return without(fields, o.name)
+	case opClear:
+		var kept []EncodedField
+		for _, f := range fields {
+			if slices.Contains(o.keep, f.Name) {
+				kept = append(kept, f)
+			}
+		}
+		return kept
+	case opFlash:
+		old, _ := lookup(fields, "_flashes")
+		return with(fields, "_flashes", appendElement(old, o.raw))
+	case opUnflash:
+		old, ok := lookup(fields, "_flashes")
+		if rest := withoutElements(old, o.flashes); ok && rest != "" {
+			return with(fields, "_flashes", rest)
+		}
+		return without(fields, "_flashes")
+	}
+	return fields
+}
+
+// lookup finds a field's text.
+func lookup(fields []EncodedField, name string) (raw string, ok bool) {
+	for i := range fields {
+		if fields[i].Name == name {
+			return fields[i].Raw, true
+		}
+	}
+	return "", false
+}
+
+// with returns fields with one set; without, with one removed. Both copy.
+func with(fields []EncodedField, name, raw string) []EncodedField {
+	fields = slices.Grow(slices.Clone(fields), 1)
+	for i := range fields {
+		if fields[i].Name == name {
+			fields[i].Raw = raw
+			return fields
+		}
+	}
+	return append(fields, EncodedField{Name: name, Raw: raw})
+}
+
+func without(fields []EncodedField, name string) []EncodedField {
+	if _, ok := lookup(fields, name); !ok {
+		return fields
+	}
+	return slices.DeleteFunc(slices.Clone(fields), func(f EncodedField) bool { return f.Name == name })
+}
+
+// appendElement adds element to the end of list, both as text, and leaves the
+// text of the others as it is. What is not a list makes way.
+func appendElement(list, element string) string {
+	elements, err := tagged.Elements(list)
+	if err != nil || len(elements) == 0 {
+		return "[" + element + "]"
+	}
+	return list[:len(list)-1] + "," + element + "]"
+}
+
+// withoutElements removes the given elements from list, each once. It returns
+// "" when none is left.
+func withoutElements(list string, remove []string) string {
+	elements, err := tagged.Elements(list)
+	if err != nil {
+		return ""
+	}
+	rest := ""
+	remove = slices.Clone(remove)
+	for _, e := range elements {
+		if i := slices.Index(remove, e); i >= 0 {
+			remove = slices.Delete(remove, i, i+1)
+			continue
+		}
+		rest = appendElement(rest, e)
+	}
+	return rest
+}
+
+// write adds o to what this request does, and reports whether it could.
+func (s *Session) write(o op) bool {
+	s.use()
+	defer s.unlock()
+	return s.writeLocked(o)
+}
+
+func (s *Session) writeLocked(o op) bool {
+	if !s.writable(o.name) {
+		return false
+	}
+	s.modified = true
+	s.ops = append(s.ops, o)
+	if o.kind != opUpdate && s.settled == len(s.ops)-1 {
+		s.view = o.apply(s.view)
+		s.settled++
+	}
+	return true
+}
+
+// wrote reports whether this request wrote to a field by itself.
+func (s *Session) wrote(name string) bool {
+	return slices.ContainsFunc(s.ops, func(o op) bool { return o.kind == opClear || o.name == name })
+}
+
+// settle applies the ops that are waiting behind an update, so that a read sees
+// them. A read from inside an update, or beside one, sees the state before.
+func (s *Session) settle() {
+	if s.settling || s.settled == len(s.ops) {
+		return
+	}
+	s.settling = true
+	defer func() { s.settling = false }()
+	s.settleAll()
+}
+
+// settleAll applies all ops. It lets go of the lock while the application's
+// function runs, so another goroutine may do the same work: the first counts.
+func (s *Session) settleAll() {
+	for s.settled < len(s.ops) && s.err == nil {
+		i, round, o := s.settled, s.round, s.ops[s.settled]
+		if o.kind != opUpdate {
+			s.view = o.apply(s.view)
+			s.settled++
+			continue
+		}
+		raw, err := s.runUpdate(&o)
+		if s.settled != i || s.round != round {
+			continue
+		}
+		if err != nil {
+			s.fail(&FieldError{o.name, err})
+			return
+		}
+		s.view = with(s.view, o.name, raw)
+		s.settled++
+	}
+}
+
+// runUpdate runs the application's function without the lock, and takes it
+// again however the function ends.
+func (s *Session) runUpdate(o *op) (string, error) {
+	raw, ok := lookup(s.view, o.name)
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	return o.update(raw, ok)
+}

@@ -1,0 +1,374 @@
+package sojourn
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/internal/tagged"
+)
+
+// A Session is one visitor's session within one request. Take it with [From].
+// Nothing is read before the first method that needs it. It is safe for
+// concurrent use, also after the handler has returned: reads then see what
+// the request saw, changes are [ErrLate].
+//
+// Values that are read are private copies: changing one changes nothing until
+// it is set again.
+type Session struct {
+	m      *Manager
+	header http.Header // the request's
+	ctx    context.Context
+
+	mu        sync.Mutex
+	phase     phase
+	used      bool // a method was called: the response depends on the session
+	idle      bool // NoActivity was called
+	err       error
+	events    []Event // to be emitted once no lock is held
+	*contents         // nil until the cookie has been looked at
+}
+
+// contents is what is known of a session once its cookie has been looked at.
+type contents struct {
+	// What came in.
+	from    int    // which source: 0 is Keep, then AlsoRead
+	base    Record // as it was loaded; its zero value is a session that does not exist yet
+	present bool   // base came from a valid cookie
+	adopt   bool   // base has to be rewritten in our form
+
+	// What it has become: ops[:settled] have been applied to view.
+	id       identity
+	view     []EncodedField
+	ops      []op
+	settled  int
+	settling bool
+	round    int  // counts how often ops began anew
+	modified bool // as Flask counts it: changed, or written again
+	forced   bool // to be sent even if nothing changed
+	ended    bool // End was called
+	signedIn bool // SignIn was called, and no End after it
+	renewed  bool // Regenerate was called
+	flashed  bool // the flash messages were taken:
+	flashes  []FlashMessage
+	tracked  []trackedValue
+}
+
+// identity is what a session is apart from its fields.
+type identity struct {
+	handle  string
+	owner   string
+	created time.Time
+}
+
+type phase uint8
+
+const (
+	open       phase = iota
+	committing       // deciding what to send; changes are late
+	committed        // the header has gone, or the handler is done
+)
+
+type contextKey struct{}
+
+// From returns the session of the innermost manager around the handler. It
+// panics when there is none: that is a mistake in the program, not in the
+// request.
+func From(ctx context.Context) *Session {
+	if s, ok := ctx.Value(contextKey{}).(*Session); ok {
+		return s
+	}
+	panic("sojourn: no session in this context: wrap the handler with Manager.Middleware, and use the context of the request it passes on")
+}
+
+// Session returns m's session in ctx, where several managers wrap one
+// handler. It panics like [From].
+func (m *Manager) Session(ctx context.Context) *Session {
+	if s, ok := ctx.Value(m).(*Session); ok {
+		return s
+	}
+	panic("sojourn: no session of this manager in this context: wrap the handler with its Middleware")
+}
+
+// use locks s and makes sure that it is loaded.
+func (s *Session) use() {
+	s.mu.Lock()
+	if !s.used {
+		s.used = true
+		if s.phase != open {
+			s.event(Event{Kind: EventLateUse})
+		}
+	}
+	s.load()
+}
+
+// unlock unlocks s and then emits what happened meanwhile.
+func (s *Session) unlock() {
+	events := s.events
+	s.events = nil
+	s.mu.Unlock()
+	if events != nil {
+		s.m.emit(s.ctx, events)
+	}
+}
+
+// event notes e, to be emitted by unlock.
+func (s *Session) event(e Event) {
+	e.Time, e.Cookie = time.Now(), first(e.Cookie, s.m.keep.cookie.name)
+	if e.Handle == "" && s.contents != nil {
+		e.Handle, e.Owner = s.id.handle, s.id.owner
+	}
+	s.events = append(s.events, e)
+}
+
+// fail notes the first error that keeps the session from being saved.
+func (s *Session) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// load reads the cookie: Keep's, or where that is missing or not ours a
+// former one.
+func (s *Session) load() {
+	if s.contents != nil {
+		return
+	}
+	s.contents = new(contents)
+	now := time.Now()
+	for i := range 1 + len(s.m.former) {
+		src := s.m.source(i)
+		if !src.until.IsZero() && !now.Before(src.until) {
+			continue
+		}
+		text, found, several, err := src.cookie.read(s.header)
+		if several {
+			s.event(Event{Kind: EventDuplicate, Cookie: src.cookie.name})
+		}
+		if !found || text == "" {
+			continue
+		}
+		if err == nil && len(text) > maxCookieText {
+			err = &RefusedError{ReasonTooLarge, "longer than 16 KiB"}
+		}
+		var d Decoded
+		if err == nil {
+			d, err = src.codec.Decode(text, Use{Cookie: src.cookie.name, Now: now})
+		}
+		if err != nil {
+			s.event(Event{Kind: EventRefused, Cookie: src.cookie.name, Reason: ReasonOf(err), Err: err})
+			continue
+		}
+		s.accept(i, &d, now)
+		return
+	}
+}
+
+// source returns Keep's source for 0 and the former ones after it.
+func (m *Manager) source(i int) *source {
+	if i == 0 {
+		return &m.keep
+	}
+	return &m.former[i-1]
+}
+
+// accept takes over what the i-th source held, if its time has not run out.
+func (s *Session) accept(i int, d *Decoded, now time.Time) {
+	if d.Owner == "" && len(d.State) == 0 {
+		return // bookkeeping alone is no session
+	}
+	if !s.m.keep.traits.Clockless && now.After(s.m.deadline(&d.Record)) {
+		s.event(Event{Kind: EventExpired, Handle: d.Handle, Owner: d.Owner})
+		return
+	}
+	s.from, s.present, s.adopt = i, true, i > 0 || d.Adopt
+	s.base = d.Record
+	s.view = d.State
+	s.id = identity{d.Handle, d.Owner, d.Created}
+}
+
+// IsNew reports whether the request brought no session: no cookie, or none
+// that was accepted, or one that has expired.
+func (s *Session) IsNew() bool {
+	s.use()
+	defer s.unlock()
+	return !s.present
+}
+
+// Modified reports whether this request wrote to the session. As in Flask,
+// writing the value that was there counts, deleting what is not there does
+// not, and changing a value that was read does not either.
+func (s *Session) Modified() bool {
+	s.use()
+	defer s.unlock()
+	return s.modified
+}
+
+// MarkModified has the session sent with this response, changed or not: what
+// `session.modified = True` does in Flask.
+func (s *Session) MarkModified() {
+	s.use()
+	defer s.unlock()
+	if s.writable("") {
+		s.modified, s.forced = true, true
+	}
+}
+
+// Permanent reports whether the cookie outlives the browser (Flask's word).
+// It changes nothing about the timeouts, which the server enforces.
+func (s *Session) Permanent() bool {
+	s.use()
+	defer s.unlock()
+	s.settle()
+	return s.permanent()
+}
+
+func (s *Session) permanent() bool {
+	raw, ok := lookup(s.view, "_permanent")
+	return ok && truthy(raw)
+}
+
+// truthy is Python's idea of a value that counts as true.
+func truthy(raw string) bool {
+	v, err := tagged.Decode(raw, true)
+	if err != nil {
+		return false
+	}
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	case float64:
+		return v != 0
+	case string:
+		return v != ""
+	case []any:
+		return len(v) > 0
+	case Tuple:
+		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
+	case []byte:
+		return len(v) > 0
+	}
+	return true
+}
+
+// SetPermanent says whether the cookie outlives the browser. The browser then
+// keeps it until the session's deadline; as long as the session is used, the
+// deadline moves, but never beyond the absolute timeout.
+func (s *Session) SetPermanent(permanent bool) {
+	raw := "false"
+	if permanent {
+		raw = "true"
+	}
+	s.write(op{kind: opSet, name: "_permanent", raw: raw})
+}
+
+// NoActivity marks this request as no use of the session, such as a page that
+// polls: it does not put off the idle timeout, not even by writing.
+func (s *Session) NoActivity() {
+	s.mu.Lock()
+	defer s.unlock()
+	s.idle = true
+}
+
+// Regenerate gives the session a new identity and keeps its owner, its fields
+// and its absolute deadline.
+func (s *Session) Regenerate() {
+	s.use()
+	defer s.unlock()
+	if !s.writable("") {
+		return
+	}
+	s.renewed, s.modified, s.forced = true, true, true
+	if s.id.handle != "" {
+		s.id.handle = handle.New(s.id.owner)
+	}
+}
+
+// Err returns what keeps the session from being saved, or what was lost: nil
+// if all is well. It starts with the first failure and keeps it; a change
+// after the response began is [ErrLate].
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// writable reports whether a change can still be saved, and notes when it can
+// not.
+func (s *Session) writable(field string) bool {
+	if s.phase == open {
+		return true
+	}
+	err := error(ErrLate)
+	if field != "" {
+		err = &FieldError{field, ErrLate}
+	}
+	s.fail(err)
+	s.event(Event{Kind: EventLate, Field: field, Err: err})
+	return false
+}
+
+// fieldError notes what went wrong with one field.
+func (s *Session) fieldError(field string, err error) {
+	s.mu.Lock()
+	defer s.unlock()
+	s.fail(&FieldError{field, err})
+}
+
+// mismatch notes that a stored value is not what the program expects.
+func (s *Session) mismatch(field string, err error) {
+	s.mu.Lock()
+	defer s.unlock()
+	s.event(Event{Kind: EventFieldType, Field: field, Err: err})
+}
+
+// checkReserved notes a write to a field that is not the application's.
+func (s *Session) checkReserved(field string) bool {
+	if !s.m.reserved(field) {
+		return true
+	}
+	s.fieldError(field, ErrReserved)
+	return false
+}
+
+// A trackedValue is a value that Strict watches.
+type trackedValue struct {
+	field   string
+	value   any
+	encoded string
+}
+
+// track remembers a value that the handler got, to see later whether it was
+// changed without being set.
+func (s *Session) track(field string, value any) {
+	encoded, err := tagged.Append(nil, value)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tracked = append(s.tracked, trackedValue{field, value, string(encoded)})
+}
+
+// unsaved returns the values that were changed and not set again.
+func (s *Session) unsaved() error {
+	var problems []error
+	for _, t := range s.tracked {
+		if s.wrote(t.field) {
+			continue
+		}
+		if now, err := tagged.Append(nil, t.value); err != nil || string(now) != t.encoded {
+			problems = append(problems, &FieldError{t.field, ErrUnsaved})
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,77 @@
+package sojourn
+
+import (
+	"context"
+	"time"
+
+	"github.com/sojourn-go/sojourn/internal/handle"
+)
+
+// SignIn signs owner in, the application's identifier of the user, from this
+// request on. The session gets a new identity and a new absolute deadline, so
+// that nothing which was planted before can be used after (ASVS 7.2.4). Its
+// fields go with it, unless they belonged to another owner: those are dropped.
+// An empty owner is [ErrNoOwner], which answers the request with 400.
+//
+// Check the password first: SignIn believes what it is told.
+func SignIn(ctx context.Context, owner string) { From(ctx).SignIn(owner) }
+
+// Owner returns who is signed in, and whether somebody is.
+func Owner(ctx context.Context) (string, bool) { return From(ctx).Owner() }
+
+// End ends the session: its fields and its owner are gone, and the response
+// deletes the cookie. What is written after it in the same request begins a
+// new session, without an owner. Ending a session that does not exist is no
+// error.
+//
+// In a cookie alone, End cannot reach copies of the cookie: they stay valid
+// until their timeout.
+func End(ctx context.Context) { From(ctx).End() }
+
+// SignIn is the function [SignIn] for a session at hand.
+func (s *Session) SignIn(owner string) {
+	s.use()
+	defer s.unlock()
+	if owner == "" {
+		s.fail(ErrNoOwner)
+		return
+	}
+	if !s.writable("") {
+		return
+	}
+	s.settleAll()
+	if s.id.owner != "" && s.id.owner != owner {
+		s.restart()
+	}
+	s.id = identity{handle.New(owner), owner, time.Now()}
+	s.modified, s.signedIn = true, true
+}
+
+// Owner is the function [Owner] for a session at hand.
+func (s *Session) Owner() (string, bool) {
+	s.use()
+	defer s.unlock()
+	return s.id.owner, s.id.owner != ""
+}
+
+// End is the function [End] for a session at hand.
+func (s *Session) End() {
+	s.use()
+	defer s.unlock()
+	if !s.writable("") {
+		return
+	}
+	if s.present {
+		s.event(Event{Kind: EventEnded})
+	}
+	s.restart()
+	s.id = identity{}
+	s.modified, s.ended, s.signedIn = true, true, false
+}
+
+// restart forgets every field and every change so far.
+func (s *Session) restart() {
+	s.view, s.ops, s.settled = nil, nil, 0
+	s.round++
+	s.flashed, s.flashes, s.tracked = false, nil, nil
+}
