@@ -37,6 +37,10 @@ type Codec interface {
 type Use struct {
 	Cookie string    // the cookie's name
 	Now    time.Time // the server's time
+
+	// Room is an empty slice that Decode may append the fields to, to save
+	// memory.
+	Room []EncodedField
 }
 
 // Decoded is what [Codec.Decode] found.

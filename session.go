@@ -55,6 +55,7 @@ type contents struct {
 	flashed  bool // the flash messages were taken:
 	flashes  []FlashMessage
 	tracked  []trackedValue
+	room     [6]EncodedField // of base.State, where that is enough
 }
 
 // identity is what a session is apart from its fields.
@@ -156,7 +157,7 @@ func (s *Session) load() {
 		}
 		var d Decoded
 		if err == nil {
-			d, err = src.codec.Decode(text, Use{Cookie: src.cookie.name, Now: now})
+			d, err = src.codec.Decode(text, Use{Cookie: src.cookie.name, Now: now, Room: s.room[:0:len(s.room)]})
 		}
 		if err != nil {
 			s.event(Event{Kind: EventRefused, Cookie: src.cookie.name, Reason: ReasonOf(err), Err: err})

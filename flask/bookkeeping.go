@@ -19,15 +19,23 @@ import (
 // check of the owner it was written for. docs/formats.md has the details.
 const bookkeepingField = "_sojourn"
 
+// formatBookkeeping returns the field's JSON text.
 func formatBookkeeping(rec *sojourn.Record) string {
-	return "1." + strconv.FormatInt(rec.Created.UnixMilli(), 36) + "." + rec.Handle + "." + ownerCheck(rec.Owner)
+	var room [96]byte
+	b := append(room[:0], `"1.`...)
+	b = append(strconv.AppendInt(b, rec.Created.UnixMilli(), 36), '.')
+	b = append(append(b, rec.Handle...), '.')
+	check := ownerCheck(rec.Owner)
+	return string(append(append(b, check[:]...), '"'))
 }
 
 // ownerCheck ties the bookkeeping to an owner: when a Flask application signs
 // somebody else in, or out, what was noted before is not his.
-func ownerCheck(owner string) string {
-	sum := sha256.Sum256([]byte("sojourn owner\x00" + owner))
-	return base64.RawURLEncoding.EncodeToString(sum[:6])
+func ownerCheck(owner string) (check [8]byte) {
+	var room [128]byte
+	sum := sha256.Sum256(append(append(room[:0], "sojourn owner\x00"...), owner...))
+	base64.RawURLEncoding.Encode(check[:], sum[:6])
+	return check
 }
 
 // adopt takes the bookkeeping out of d's fields and into its record. Where it
@@ -49,7 +57,8 @@ func (s *Signer) adopt(d *sojourn.Decoded, v *Verified) {
 		break
 	}
 	mac := hmac.New(sha256.New, s.keys[v.Key].identity)
-	mac.Write(v.signature[:])
+	signature := v.signature // a copy may leave the stack, v must not
+	mac.Write(signature[:])
 	d.Handle = handle.Derive(d.Owner, [16]byte(mac.Sum(nil)))
 	d.Adopt = true
 }
@@ -59,7 +68,8 @@ func parseBookkeeping(text, owner string) (created time.Time, name string, ok bo
 	millis, text, _ := strings.Cut(text, ".")
 	name, check, _ := strings.Cut(text, ".")
 	n, err := strconv.ParseInt(millis, 36, 64)
-	if version != "1" || err != nil || n < 0 || n > 1<<48 || !handle.Valid(name) || check != ownerCheck(owner) {
+	want := ownerCheck(owner)
+	if version != "1" || err != nil || n < 0 || n > 1<<48 || !handle.Valid(name) || check != string(want[:]) {
 		return time.Time{}, "", false
 	}
 	return time.UnixMilli(n), name, true

@@ -1,7 +1,6 @@
 package flask
 
 import (
-	"slices"
 	"strconv"
 	"time"
 
@@ -71,11 +70,11 @@ func (c *codec) Decode(text string, use sojourn.Use) (sojourn.Decoded, error) {
 	if c.exact {
 		maxAge = c.lifetime
 	}
-	v, err := c.signer.open(text, use.Now, maxAge)
-	if err != nil {
+	var v Verified
+	if err := c.signer.open(&v, text, use.Now, maxAge); err != nil {
 		return sojourn.Decoded{}, err
 	}
-	fields, err := tagged.Split(make([]tagged.Field, 0, 8), v.Payload, c.lenient)
+	fields, err := tagged.Split(use.Room, v.Payload, c.lenient)
 	if err != nil {
 		return sojourn.Decoded{}, refuse(sojourn.ReasonPayload, err.Error())
 	}
@@ -90,14 +89,28 @@ func (c *codec) Decode(text string, use sojourn.Use) (sojourn.Decoded, error) {
 
 // Encode implements [sojourn.Codec].
 func (c *codec) Encode(rec *sojourn.Record, use sojourn.Use) (string, error) {
-	fields := slices.Clip(rec.State)
-	if rec.Owner != c.ownerOf(fields) {
-		fields = withField(fields, c.owner, rec.Owner)
+	fields := make([]tagged.Field, 0, len(rec.State)+2)
+	signedIn := rec.Owner == c.ownerOf(rec.State)
+	for _, f := range rec.State {
+		if f.Name != bookkeepingField && (signedIn || f.Name != c.owner) {
+			fields = append(fields, f)
+		}
+	}
+	if !signedIn && rec.Owner != "" {
+		raw, err := tagged.AppendString(nil, rec.Owner)
+		if err != nil {
+			return "", err
+		}
+		fields = append(fields, tagged.Field{Name: c.owner, Raw: string(raw)})
 	}
 	if !c.exact {
-		fields = withField(fields, bookkeepingField, formatBookkeeping(rec))
+		fields = append(fields, tagged.Field{Name: bookkeepingField, Raw: formatBookkeeping(rec)})
 	}
-	return c.signer.sign(tagged.AppendObject(nil, fields), rec.LastSeen), nil
+	k := c.signer.keys[0]
+	sc := k.scratch.Get().(*scratch)
+	defer k.scratch.Put(sc)
+	sc.json = tagged.AppendObject(sc.json[:0], fields)
+	return sc.cookie(sc.json, rec.LastSeen), nil
 }
 
 // ownerOf reads the owner field. Flask applications keep numbers there too.
@@ -114,23 +127,4 @@ func (c *codec) ownerOf(fields []tagged.Field) string {
 		}
 	}
 	return ""
-}
-
-// withField returns a copy of fields with one set to a string, or removed if
-// that is empty.
-func withField(fields []tagged.Field, name, value string) []tagged.Field {
-	out := make([]tagged.Field, 0, len(fields)+2)
-	for _, f := range fields {
-		if f.Name != name {
-			out = append(out, f)
-		}
-	}
-	if value == "" {
-		return out
-	}
-	raw, err := tagged.AppendString(nil, value)
-	if err != nil { // not text: the manager refuses such an owner before
-		return out
-	}
-	return append(out, tagged.Field{Name: name, Raw: string(raw)})
 }

@@ -37,6 +37,7 @@ type signingKey struct {
 // scratch is what one signature needs: a MAC with its key set, and room.
 type scratch struct {
 	mac  hash.Hash
+	json []byte
 	text []byte
 	sum  []byte
 }
@@ -88,10 +89,15 @@ func (s *Signer) Sign(payload string, at time.Time) (string, error) {
 
 // sign signs text, which is as Flask spells it.
 func (s *Signer) sign(text []byte, at time.Time) string {
-	payload, compressed := compress(text)
 	k := s.keys[0]
 	sc := k.scratch.Get().(*scratch)
 	defer k.scratch.Put(sc)
+	return sc.cookie(text, at)
+}
+
+// cookie makes a cookie of text.
+func (sc *scratch) cookie(text []byte, at time.Time) string {
+	payload, compressed := compress(text)
 	b := sc.text[:0]
 	if compressed {
 		b = append(b, '.')
@@ -122,8 +128,8 @@ func (sc *scratch) sign(text []byte) {
 // [*sojourn.RefusedError]. Like Flask it makes no allowance for clocks that
 // differ. A payload is a mapping in tagged JSON, checked throughout.
 func (s *Signer) Verify(cookie string, now time.Time, maxAge time.Duration) (Verified, error) {
-	v, err := s.open(cookie, now, int64(maxAge/time.Second))
-	if err != nil {
+	var v Verified
+	if err := s.open(&v, cookie, now, int64(maxAge/time.Second)); err != nil {
 		return v, err
 	}
 	if _, err := tagged.Split(nil, v.Payload, s.options.lenient); err != nil {
@@ -136,33 +142,32 @@ func (s *Signer) Verify(cookie string, now time.Time, maxAge time.Duration) (Ver
 const noMaxAge = 1<<63 - 1
 
 // open verifies cookie without looking into the payload's JSON.
-func (s *Signer) open(cookie string, now time.Time, maxAge int64) (Verified, error) {
-	var v Verified
+func (s *Signer) open(v *Verified, cookie string, now time.Time, maxAge int64) error {
 	if len(cookie) > MaxCookie {
-		return v, refuse(sojourn.ReasonTooLarge, "longer than 64 KiB")
+		return refuse(sojourn.ReasonTooLarge, "longer than 64 KiB")
 	}
 	end := strings.LastIndexByte(cookie, '.')
 	if end < 0 {
-		return v, refuse(sojourn.ReasonMalformed, "has no dots: payload.timestamp.signature was expected")
+		return refuse(sojourn.ReasonMalformed, "has no dots: payload.timestamp.signature was expected")
 	}
 	middle := strings.LastIndexByte(cookie[:end], '.')
 	if middle < 0 {
-		return v, refuse(sojourn.ReasonMalformed, "has one dot only: the timestamp is missing")
+		return refuse(sojourn.ReasonMalformed, "has one dot only: the timestamp is missing")
 	}
 	key, sc := s.authenticate(cookie[:end], cookie[end+1:])
 	if sc == nil {
-		return v, refuse(sojourn.ReasonSignature, "signed with none of the keys, or changed since")
+		return refuse(sojourn.ReasonSignature, "signed with none of the keys, or changed since")
 	}
 	defer s.keys[key].scratch.Put(sc)
 	v.Key = key
 	copy(v.signature[:], sc.sum)
 	issued, ok := s.timestamp(cookie[middle+1 : end])
 	if !ok {
-		return v, refuse(sojourn.ReasonMalformed, "the timestamp is not a number in base64")
+		return refuse(sojourn.ReasonMalformed, "the timestamp is not a number in base64")
 	}
 	v.IssuedAt = time.Unix(int64(min(issued, 1<<62)), 0)
 	if err := checkAge(issued, now.Unix(), maxAge); err != nil {
-		return v, err
+		return err
 	}
 	payload := cookie[:middle]
 	if v.Compressed = strings.HasPrefix(payload, "."); v.Compressed {
@@ -170,7 +175,7 @@ func (s *Signer) open(cookie string, now time.Time, maxAge int64) (Verified, err
 	}
 	var err error
 	v.Payload, err = s.payload(sc, payload, v.Compressed)
-	return v, err
+	return err
 }
 
 // authenticate finds the key that signed text. The scratch that it returns is
@@ -185,12 +190,12 @@ func (s *Signer) authenticate(text, signature string) (int, *scratch) {
 		}
 		sig = decoded
 	} else {
-		if len(signature) != s.sigLen || strings.ContainsAny(signature, "\r\n") {
+		if len(signature) != s.sigLen {
 			return 0, nil
 		}
 		n, err := base64url.Decode(room[:], []byte(signature))
-		if err != nil {
-			return 0, nil
+		if err != nil || n != s.options.digest.Size() {
+			return 0, nil // fewer bytes: Go's decoder has skipped a newline
 		}
 		sig = room[:n]
 	}
@@ -217,11 +222,11 @@ func (s *Signer) timestamp(text string) (uint64, bool) {
 			return 0, false
 		}
 	} else {
-		if len(text) > 11 || strings.ContainsAny(text, "\r\n") {
+		if len(text) > 11 {
 			return 0, false
 		}
 		n, err := base64url.Decode(room[:], []byte(text))
-		if err != nil || n > 0 && room[0] == 0 {
+		if err != nil || n != base64url.DecodedLen(len(text)) || n > 0 && room[0] == 0 {
 			return 0, false
 		}
 		digits = room[:n]
@@ -252,12 +257,9 @@ func (s *Signer) payload(sc *scratch, text string, compressed bool) (string, err
 	if s.options.lenient {
 		sc.text, err = pythonBase64(text)
 	} else {
-		if strings.ContainsAny(text, "\r\n") { // Go's decoder would skip them
-			return "", refuse(sojourn.ReasonPayload, "the payload is not base64")
-		}
 		sc.text, err = base64url.AppendDecode(sc.text[:0], []byte(text))
 	}
-	if err != nil {
+	if err != nil || !s.options.lenient && len(sc.text) != base64url.DecodedLen(len(text)) { // Go's decoder skips newlines
 		return "", refuse(sojourn.ReasonPayload, "the payload is not base64")
 	}
 	if compressed {

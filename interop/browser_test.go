@@ -129,8 +129,11 @@ func (b *browser) show(a *app) any {
 // owner is who an application says is signed in.
 func (b *browser) owner(a *app) string {
 	b.t.Helper()
-	name, _ := strings.CutPrefix(b.get(a, "/private").body, "for ")
-	return strings.TrimPrefix(strings.TrimSpace(name), "sign in first")
+	page := b.get(a, "/private")
+	if page.status == http.StatusUnauthorized {
+		return ""
+	}
+	return strings.TrimPrefix(page.body, "for ")
 }
 
 // setSample has an application set a field to one of the samples.

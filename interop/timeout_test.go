@@ -201,7 +201,7 @@ func TestFlaskSignsOut(t *testing.T) {
 		book := s.begin()
 		s.busy(absolute - step)
 		s.b.post(s.flask, "/logout", "")
-		if _, left := s.clocks(); left.text != book.text && left.handle != book.handle {
+		if _, left := s.clocks(); left.handle != book.handle {
 			s.Fatalf("sign-out left %q", left.text)
 		}
 		if owner, events := s.seen(); owner != "" || len(events) != 0 {
@@ -342,11 +342,11 @@ func TestParallelFirst(t *testing.T) {
 		for _, begin := range []string{"/login/alice", "/language/fr"} {
 			s.b = newBrowser(s)
 			s.b.post(s.flask, begin, "")
-			const n = 16
-			var books [n]bookkeeping
+			copies := make([]*browser, 16)
 			var wg sync.WaitGroup
-			for i := range n {
+			for i := range copies {
 				b, to := s.b.copyTo(), s.other
+				copies[i] = b
 				if i%2 == 1 {
 					to = second.other
 				}
@@ -357,13 +357,14 @@ func TestParallelFirst(t *testing.T) {
 						b.get(to, "/")
 					}
 				})
-				defer func() { // the codec answers one at a time
-					if _, books[i] = clocks(s, s.python, b.cookie()); books[i] != books[0] && i > 0 {
-						s.Errorf("%s: one request adopted %v, another %v", begin, books[0], books[i])
-					}
-				}()
 			}
 			wg.Wait()
+			_, first := clocks(s, s.python, copies[0].cookie())
+			for _, b := range copies {
+				if _, book := clocks(s, s.python, b.cookie()); book != first || book.text == "" {
+					s.Errorf("%s: one request adopted %v, another %v", begin, first, book)
+				}
+			}
 		}
 	})
 }
@@ -386,5 +387,60 @@ func TestNothingLeft(t *testing.T) {
 		if _, next := s.clocks(); next.handle == book.handle || !near(next.created, time.Now()) {
 			s.Errorf("the next session is %v", next)
 		}
+	})
+}
+
+// TestRealClock: the same with clocks that really run. A session that Flask
+// only reads ends by itself; one that it writes goes on, to the absolute limit.
+func TestRealClock(t *testing.T) {
+	t.Parallel()
+	const idle, absolute = 3 * time.Second, 6 * time.Second
+	web, python := startFlask(t, nil), newCodec(t)
+	other := startGo(t, func(c *sojourn.Config) {
+		c.Keep, c.Cookie.InsecureHTTP = flask.Signed(ring(t, keyA)), true
+		c.IdleTimeout, c.AbsoluteTimeout = idle, absolute
+	})
+	// until lets Flask do something again and again until the session has ended
+	// in Go. To the moment, no sooner and no later, it may end when one of the
+	// two limits is over.
+	until := func(b *browser, visit func()) (byIdle bool) {
+		for stop := time.Now().Add(patience); time.Now().Before(stop); time.Sleep(20 * time.Millisecond) {
+			visit()
+			stamp, book := clocks(t, python, b.cookie())
+			end := stamp.Add(idle)
+			if byIdle = true; book.created.Add(absolute).Before(end) {
+				end, byIdle = book.created.Add(absolute), false
+			}
+			before := time.Now()
+			owner := b.fetching().owner(other)
+			after := time.Now()
+			switch {
+			case owner != "" && before.After(end):
+				t.Fatalf("alive %v after its end", before.Sub(end))
+			case owner == "" && after.Before(end):
+				t.Fatalf("ended %v before its time", end.Sub(after))
+			case owner == "":
+				return byIdle
+			}
+		}
+		t.Fatal("the session does not end")
+		return
+	}
+	t.Run("reads", func(t *testing.T) {
+		b := newBrowser(t)
+		b.post(other, "/login/alice", "")
+		if byIdle := until(b, func() { b.get(web, "/show") }); !byIdle {
+			t.Error("ended by the absolute timeout")
+		}
+	})
+	t.Run("writes", func(t *testing.T) {
+		for range 5 { // a machine that stands still for seconds makes it idle
+			b := newBrowser(t)
+			b.post(other, "/login/alice", "")
+			if byIdle := until(b, func() { b.post(web, "/language/fr", "") }); !byIdle {
+				return
+			}
+		}
+		t.Error("never lived until the absolute timeout")
 	})
 }

@@ -154,9 +154,9 @@ func appendFields(dst []byte, fields []Field, depth int) ([]byte, error) {
 // AppendObject appends a whole session: its fields sorted by name, their texts
 // as they are. fields stay in their order.
 func AppendObject(dst []byte, fields []Field) []byte {
-	byName := func(a, b Field) int { return strings.Compare(a.Name, b.Name) } // the order of code points, in UTF-8
 	if !slices.IsSortedFunc(fields, byName) {
-		fields = slices.SortedFunc(slices.Values(fields), byName)
+		fields = slices.Clone(fields)
+		slices.SortFunc(fields, byName)
 	}
 	if len(fields) == 1 && tagOf(fields[0].Name) != noTag {
 		dst = append(append(append(dst, `{" di":{"`...), fields[0].Name...), `__":`...)
@@ -172,6 +172,9 @@ func AppendObject(dst []byte, fields []Field) []byte {
 	}
 	return append(dst, '}')
 }
+
+// byName orders fields by code points, which is the order of UTF-8.
+func byName(a, b Field) int { return strings.Compare(a.Name, b.Name) }
 
 // Canonical appends text, a whole session, as Flask would write it.
 func Canonical(dst []byte, text string, lenient bool) ([]byte, error) {

@@ -9,7 +9,7 @@ import (
 )
 
 // A parser walks over text once. With build it makes values, without it only
-// checks and allocates nothing.
+// checks and allocates nothing: this is on the way of every request.
 type parser struct {
 	text    string
 	pos     int
@@ -17,6 +17,7 @@ type parser struct {
 	lenient bool
 	build   bool
 	plain   bool // JSON without tags
+	last    value
 }
 
 // kind is what a value is once its tags have been read.
@@ -37,20 +38,33 @@ const (
 	isDate
 )
 
-// value is what the parser knows of a value it has passed.
+// value is what the parser knows of the value that it passed last. It stays in
+// the parser, so that nothing is copied that nobody asks for.
 type value struct {
-	kind kind
 	v    any    // the value itself, with build
-	raw  string // its text
 	key  string // of a dict: its first key,
 	item string // the text of that key's value,
 	sole bool   // and whether that is the only one
+}
+
+// A member is the only one of an object, which may make the object a tag.
+type member struct {
+	value
+	kind kind
+	raw  string
 }
 
 func (p *parser) fail(msg string) error { return &SyntaxError{p.pos, msg} }
 
 // peek skips white space and returns the next byte, 0 at the end.
 func (p *parser) peek() byte {
+	if p.pos < len(p.text) && p.text[p.pos] > ' ' {
+		return p.text[p.pos]
+	}
+	return p.peekSlow()
+}
+
+func (p *parser) peekSlow() byte {
 	for p.pos < len(p.text) {
 		switch c := p.text[p.pos]; c {
 		case ' ', '\t', '\n', '\r':
@@ -70,69 +84,65 @@ func (p *parser) end() error {
 	return nil
 }
 
-// value passes one value.
-func (p *parser) value() (value, error) {
-	c := p.peek()
-	start := p.pos
-	var v value
-	var err error
-	switch c {
+// value passes one value and says what it is; more about it is in p.last.
+func (p *parser) value() (kind, error) {
+	switch p.peek() {
 	case '"':
-		v.kind = isString
-		var s string
-		if s, err = p.string(); p.build {
-			v.v = s
+		s, err := p.string()
+		if p.build {
+			p.last.v = s
 		}
+		return isString, err
 	case '[':
-		v, err = p.list()
+		return isList, p.list()
 	case '{':
-		v, err = p.object()
+		return p.object()
 	case 'n':
-		v, err = p.literal("null", value{kind: isNull})
+		return isNull, p.literal("null", nil)
 	case 't':
-		v, err = p.literal("true", value{kind: isBool, v: true})
+		return isBool, p.literal("true", true)
 	case 'f':
-		v, err = p.literal("false", value{kind: isBool, v: false})
+		return isBool, p.literal("false", false)
 	case 'N':
-		v, err = p.literal("NaN", value{kind: isFloat, v: math.NaN()})
+		return isFloat, p.literal("NaN", notANumber)
 	case 'I':
-		v, err = p.literal("Infinity", value{kind: isFloat, v: math.Inf(1)})
-	default:
-		v, err = p.number()
+		return isFloat, p.literal("Infinity", infinite)
 	}
-	v.raw = p.text[start:p.pos]
-	return v, err
+	return p.number()
 }
 
-func (p *parser) literal(text string, v value) (value, error) {
+var notANumber, infinite, negInfinite any = math.NaN(), math.Inf(1), math.Inf(-1)
+
+func (p *parser) literal(text string, means any) error {
 	if !strings.HasPrefix(p.text[p.pos:], text) {
-		return v, p.fail("unexpected character")
+		return p.fail("unexpected character")
 	}
 	p.pos += len(text)
-	return v, nil
+	p.last.v = means
+	return nil
 }
 
 // number passes an integer of any size or a float: with a point or an exponent
 // it is a float, as in Python.
-func (p *parser) number() (value, error) {
+func (p *parser) number() (kind, error) {
 	start := p.pos
-	if p.pos < len(p.text) && p.text[p.pos] == '-' {
+	if p.at(p.pos) == '-' {
 		p.pos++
-		if strings.HasPrefix(p.text[p.pos:], "Infinity") {
-			return p.literal("Infinity", value{kind: isFloat, v: math.Inf(-1)})
+		if p.at(p.pos) == 'I' {
+			return isFloat, p.literal("Infinity", negInfinite)
 		}
 	}
 	first := p.pos
 	digits := p.digits()
 	if digits == 0 {
-		return value{}, p.fail("unexpected character")
+		return isInt, p.fail("unexpected character")
 	}
 	if digits > 1 && p.text[first] == '0' {
-		return value{}, p.fail("number with a leading zero")
+		return isInt, p.fail("number with a leading zero")
 	}
-	v := value{kind: isInt}
+	k := isInt
 	if p.at(p.pos) == '.' && isDigit(p.at(p.pos+1)) {
-		v.kind = isFloat
+		k = isFloat
 		p.pos++
 		p.digits()
 	}
@@ -142,18 +152,18 @@ func (p *parser) number() (value, error) {
 			next++
 		}
 		if isDigit(p.at(next)) {
-			v.kind = isFloat
+			k = isFloat
 			p.pos = next
 			p.digits()
 		}
 	}
-	if v.kind == isInt && digits > MaxDigits {
-		return v, ErrDigits
+	if k == isInt && digits > MaxDigits {
+		return k, ErrDigits
 	}
 	if p.build {
-		v.v = numberOf(p.text[start:p.pos], v.kind)
+		p.last.v = numberOf(p.text[start:p.pos], k)
 	}
-	return v, nil
+	return k, nil
 }
 
 func numberOf(text string, k kind) any {
@@ -186,25 +196,22 @@ func (p *parser) digits() int {
 }
 
 // list passes a list.
-func (p *parser) list() (value, error) {
-	v := value{kind: isList}
+func (p *parser) list() error {
 	items := []any{}
 	more, err := p.open(']')
 	for more && err == nil {
-		var item value
-		if item, err = p.value(); err != nil {
+		if _, err = p.value(); err != nil {
 			break
 		}
 		if p.build {
-			items = append(items, item.v)
+			items = append(items, p.last.v)
 		}
 		more, err = p.next(']')
 	}
-	if p.build {
-		v.v = items
+	if p.depth--; p.build {
+		p.last.v = items
 	}
-	p.depth--
-	return v, err
+	return err
 }
 
 // open passes the first byte of a list or object, and reports whether
@@ -223,6 +230,10 @@ func (p *parser) open(end byte) (bool, error) {
 
 // next passes what stands between two items, or the end.
 func (p *parser) next(end byte) (bool, error) {
+	if p.pos < len(p.text) && p.text[p.pos] == ',' {
+		p.pos++
+		return true, nil
+	}
 	switch p.peek() {
 	case ',':
 		p.pos++
@@ -236,6 +247,13 @@ func (p *parser) next(end byte) (bool, error) {
 
 // key passes a member's key and the colon after it.
 func (p *parser) key() (string, error) {
+	if p.pos < len(p.text) && p.text[p.pos] == '"' { // the usual: nothing escaped, no white space
+		rest := p.text[p.pos+1:]
+		if n := plainLen(rest); n+1 < len(rest) && rest[n] == '"' && rest[n+1] == ':' {
+			p.pos += n + len(`"":`)
+			return rest[:n], nil
+		}
+	}
 	if p.peek() != '"' {
 		return "", p.fail("expected a key in double quotes")
 	}
@@ -252,55 +270,62 @@ func (p *parser) key() (string, error) {
 
 // object passes an object, and reads it as what its tag says. Of two members
 // of one name the last counts, as in Python.
-func (p *parser) object() (value, error) {
-	v := value{kind: isDict}
+func (p *parser) object() (kind, error) {
 	var dict map[string]any
 	if p.build {
 		dict = map[string]any{}
 	}
-	var only value
+	var first, item string
+	var only member // if it is named like a tag
 	var seen uint8
+	sole := false
 	more, err := p.open('}')
 	for n := 0; more && err == nil; n++ {
 		var key string
 		if key, err = p.key(); err != nil {
 			break
 		}
-		if t := tagOf(key); t != noTag && !p.plain {
+		t := tagOf(key)
+		if t != noTag && !p.plain {
 			if seen&(1<<t) != 0 && !p.lenient {
 				err = p.fail("one tag twice in an object")
 				break
 			}
 			seen |= 1 << t
 		}
-		var member value
-		if member, err = p.value(); err != nil {
+		p.peek()
+		start := p.pos
+		var k kind
+		if k, err = p.value(); err != nil {
 			break
 		}
-		switch {
-		case n == 0:
-			v.key, v.item, v.sole, only = key, member.raw, true, member
-		case key == v.key:
-			v.item, only = member.raw, member
-		default:
-			v.sole = false
+		if n == 0 {
+			first, sole = key, true
+		}
+		if key == first {
+			if item = p.text[start:p.pos]; t != noTag {
+				only = member{p.last, k, item}
+			}
+		} else {
+			sole = false
 		}
 		if p.build {
-			dict[key] = member.v
+			dict[key] = p.last.v
 		}
 		more, err = p.next('}')
 	}
 	p.depth--
 	if err != nil {
-		return v, err
+		return isDict, err
 	}
-	if p.build {
-		v.v = dict
-	}
-	if t := tagOf(v.key); v.sole && t != noTag && !p.plain {
+	if t := tagOf(first); sole && t != noTag && !p.plain {
 		return p.untag(t, only)
 	}
-	return v, nil
+	p.last = value{nil, first, item, sole}
+	if p.build {
+		p.last.v = dict
+	}
+	return isDict, nil
 }
 
 // plain says which bytes stand for themselves in a string.
@@ -316,12 +341,28 @@ var plain = func() (table [256]bool) {
 func (p *parser) string() (string, error) {
 	p.pos++
 	start := p.pos
+	if n := plainLen(p.text[start:]); start+n < len(p.text) && p.text[start+n] == '"' {
+		p.pos = start + n + 1
+		return p.text[start : start+n], nil
+	}
+	return p.stringSlow(start)
+}
+
+// plainLen is the length of what stands for itself at the start of s.
+func plainLen(s string) int {
+	for i := range len(s) {
+		if !plain[s[i]] {
+			return i
+		}
+	}
+	return len(s)
+}
+
+func (p *parser) stringSlow(start int) (string, error) {
 	var escaped []byte
 	done := start // up to here the text is in escaped
 	for {
-		for p.pos < len(p.text) && plain[p.text[p.pos]] {
-			p.pos++
-		}
+		p.pos += plainLen(p.text[p.pos:])
 		if p.pos == len(p.text) {
 			return "", p.fail("string without an end")
 		}

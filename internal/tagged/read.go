@@ -25,24 +25,25 @@ func Split(dst []Field, text string, lenient bool) ([]Field, error) {
 		if name, err = p.key(); err != nil {
 			break
 		}
-		var v value
-		if v, err = p.value(); err != nil {
+		p.peek()
+		start := p.pos
+		if _, err = p.value(); err != nil {
 			break
 		}
+		raw := p.text[start:p.pos]
 		if names == nil && len(dst)-before == 32 {
 			names = indexOf(dst[before:])
 		}
-		t := tagOf(name)
 		if i := find(dst[before:], names, name); i < 0 {
 			if names != nil {
 				names[name] = len(dst) - before
 			}
-			dst = append(dst, Field{name, v.raw})
-		} else if t != noTag && !lenient {
+			dst = append(dst, Field{name, raw})
+		} else if tagOf(name) != noTag && !lenient {
 			err = p.fail("one tag twice in an object")
 			break
 		} else {
-			dst[before+i].Raw = v.raw
+			dst[before+i].Raw = raw
 		}
 		more, err = p.next('}')
 	}
@@ -86,17 +87,17 @@ func find(fields []Field, names map[string]int, name string) int {
 // is named like a tag, or what only dict() makes a mapping of.
 func splitOther(dst []Field, text string, lenient bool) ([]Field, error) {
 	p := parser{text: text, lenient: lenient, build: lenient}
-	v, err := p.value()
+	k, err := p.value()
 	if err == nil {
 		err = p.end()
 	}
 	switch {
 	case err != nil:
 		return dst, err
-	case v.kind == isDict:
-		return append(dst, Field{v.key, v.item}), nil
+	case k == isDict:
+		return append(dst, Field{p.last.key, p.last.item}), nil
 	case lenient:
-		return pythonDict(dst, v.v)
+		return pythonDict(dst, p.last.v)
 	}
 	return dst, ErrNotMapping
 }
@@ -150,14 +151,14 @@ func sequence(v any) ([]any, bool) {
 // time.Time. A date that cannot be read is nil, as in Flask.
 func Decode(raw string, lenient bool) (any, error) {
 	p := parser{text: raw, lenient: lenient, build: true}
-	v, err := p.value()
+	_, err := p.value()
 	if err == nil {
 		err = p.end()
 	}
 	if err != nil {
 		return nil, err
 	}
-	return v.v, nil
+	return p.last.v, nil
 }
 
 // String returns the string that raw stands for. It is false when raw is
@@ -185,11 +186,13 @@ func Elements(raw string) ([]string, error) {
 	var elements []string
 	more, err := p.open(']')
 	for more && err == nil {
-		var v value
-		if v, err = p.value(); err != nil {
+		p.peek()
+		start := p.pos
+		if _, err = p.value(); err != nil {
 			break
 		}
-		elements = append(elements, v.raw)
+		raw := p.text[start:p.pos]
+		elements = append(elements, raw)
 		more, err = p.next(']')
 	}
 	if err == nil {

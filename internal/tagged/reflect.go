@@ -158,23 +158,23 @@ func isEmpty(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// A member is a field of a struct by the name it has in text.
-type member struct {
+// A structField is a field of a struct by the name it has in text.
+type structField struct {
 	name                string
 	index               []int
 	omitEmpty, omitZero bool
 }
 
-var memberCache sync.Map // reflect.Type to []member
+var memberCache sync.Map // reflect.Type to []structField
 
 // membersOf lists a struct's exported fields by encoding/json's rules: names
 // and options from json tags, embedded structs' fields as its own, the
 // shallowest of one name winning.
-func membersOf(t reflect.Type) []member {
+func membersOf(t reflect.Type) []structField {
 	if cached, ok := memberCache.Load(t); ok {
-		return cached.([]member)
+		return cached.([]structField)
 	}
-	var members []member
+	var members []structField
 	depths := map[string]int{}
 	for _, f := range reflect.VisibleFields(t) {
 		tag, tagged := f.Tag.Lookup("json")
@@ -186,7 +186,7 @@ func membersOf(t reflect.Type) []member {
 		if !tagged || name == "" {
 			name = f.Name
 		}
-		m := member{name, f.Index, strings.Contains(options, "omitempty"), strings.Contains(options, "omitzero")}
+		m := structField{name, f.Index, strings.Contains(options, "omitempty"), strings.Contains(options, "omitzero")}
 		if depth, taken := depths[name]; taken {
 			if depth > len(f.Index) {
 				for i := range members {
@@ -202,7 +202,7 @@ func membersOf(t reflect.Type) []member {
 		members = append(members, m)
 	}
 	cached, _ := memberCache.LoadOrStore(t, members)
-	return cached.([]member)
+	return cached.([]structField)
 }
 
 // structOf is t or what it points to, if that is a struct.
@@ -232,12 +232,12 @@ func hidden(t reflect.Type, index []int) bool {
 // appendPlain appends what a MarshalJSON made: JSON without tags.
 func appendPlain(dst []byte, text string, depth int) ([]byte, error) {
 	p := parser{text: text, build: true, plain: true}
-	v, err := p.value()
+	_, err := p.value()
 	if err == nil {
 		err = p.end()
 	}
 	if err != nil {
 		return dst, fmt.Errorf("tagged: MarshalJSON: %w", err)
 	}
-	return appendValue(dst, v.v, depth)
+	return appendValue(dst, p.last.v, depth)
 }

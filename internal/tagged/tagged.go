@@ -79,9 +79,13 @@ var tags = [...]string{" di", " t", " b", " m", " u", " d"}
 
 // tagOf returns the tag that an object's key is.
 func tagOf(key string) tag {
-	if len(key) < 2 || len(key) > 3 || key[0] != ' ' {
+	if len(key) < 2 || key[0] != ' ' {
 		return noTag
 	}
+	return tagAmong(key)
+}
+
+func tagAmong(key string) tag {
 	for i, t := range tags {
 		if key == t {
 			return tag(i)

@@ -9,40 +9,40 @@ import (
 
 // untag reads the only member of an object as what tag t says. Children have
 // been read before their parents, as Flask does.
-func (p *parser) untag(t tag, v value) (value, error) {
+func (p *parser) untag(t tag, m member) (kind, error) {
 	switch t {
 	case tagTuple:
-		return p.tuple(v)
+		return p.tuple(m)
 	case tagBytes:
-		return p.bytes(v)
+		return p.bytes(m)
 	case tagMarkup:
-		return p.markup(v)
+		return p.markup(m)
 	case tagUUID:
-		return p.uuid(v)
+		return p.uuid(m)
 	case tagDate:
-		return p.date(v)
+		return p.date(m)
 	}
-	return p.dict(v)
+	return p.dict(m)
 }
 
 // dict reads " di": a dict whose only key had to be told from a tag. Flask cuts
 // the last two characters off the first key, whatever they are.
-func (p *parser) dict(v value) (value, error) {
-	if v.kind != isDict || v.key == "" {
-		return v, p.fail(`" di" without a mapping`)
+func (p *parser) dict(m member) (kind, error) {
+	if m.kind != isDict || m.key == "" {
+		return isDict, p.fail(`" di" without a mapping`)
 	}
-	key, found := strings.CutSuffix(v.key, "__")
-	if !v.sole || !found || tagOf(key) == noTag {
+	key, found := strings.CutSuffix(m.key, "__")
+	if !m.sole || !found || tagOf(key) == noTag {
 		if !p.lenient {
-			return v, p.fail(`" di" that stands for no tag`)
+			return isDict, p.fail(`" di" that stands for no tag`)
 		}
-		key = cutTwo(v.key)
+		key = cutTwo(m.key)
 	}
-	out := value{kind: isDict, key: key, item: v.item, sole: true}
+	p.last = value{nil, key, m.item, true}
 	if p.build {
-		out.v = map[string]any{key: v.v.(map[string]any)[v.key]}
+		p.last.v = map[string]any{key: m.v.(map[string]any)[m.key]}
 	}
-	return out, nil
+	return isDict, nil
 }
 
 // cutTwo cuts the last two characters. A lone surrogate is one of three bytes.
@@ -59,16 +59,15 @@ func cutTwo(s string) string {
 }
 
 // tuple reads " t". Python makes a tuple of whatever can be iterated over.
-func (p *parser) tuple(v value) (value, error) {
-	out := value{kind: isTuple}
-	if v.kind != isList && (!p.lenient || v.kind != isTuple && v.kind != isString && v.kind != isMarkup && v.kind != isDict) {
-		return v, p.fail(`" t" without a list`)
+func (p *parser) tuple(m member) (kind, error) {
+	if m.kind != isList && (!p.lenient || m.kind != isTuple && m.kind != isString && m.kind != isMarkup && m.kind != isDict) {
+		return isTuple, p.fail(`" t" without a list`)
 	}
 	if !p.build {
-		return out, nil
+		return isTuple, nil
 	}
 	items := Tuple{}
-	switch list := v.v.(type) {
+	switch list := m.v.(type) {
 	case []any:
 		items = list
 	case Tuple:
@@ -78,10 +77,10 @@ func (p *parser) tuple(v value) (value, error) {
 	case template.HTML:
 		items = characters(string(list))
 	case map[string]any:
-		items = p.keys(v)
+		items = keysOf(list, m.raw)
 	}
-	out.v = items
-	return out, nil
+	p.last.v = items
+	return isTuple, nil
 }
 
 // characters are a string's, a lone surrogate being one.
@@ -98,15 +97,14 @@ func characters(s string) Tuple {
 	return items
 }
 
-// keys are a dict's, in the order of its text.
-func (p *parser) keys(v value) Tuple {
+// keysOf are a dict's keys, in the order of its text.
+func keysOf(dict map[string]any, raw string) Tuple {
 	items := Tuple{}
-	fields, err := Split(nil, v.raw, true)
-	if err != nil || len(fields) != len(v.v.(map[string]any)) {
-		for key := range v.v.(map[string]any) { // its keys came out of a tag: there is one
+	fields, err := Split(nil, raw, true)
+	if err != nil {
+		for key := range dict { // it came out of a tag: there is one
 			items = append(items, key)
 		}
-		return items
 	}
 	for _, f := range fields {
 		items = append(items, f.Name)
@@ -115,17 +113,16 @@ func (p *parser) keys(v value) Tuple {
 }
 
 // bytes reads " b": standard base64 with its padding.
-func (p *parser) bytes(v value) (value, error) {
-	out := value{kind: isBytes}
-	if v.kind != isString {
-		return v, p.fail(`" b" without a string`)
+func (p *parser) bytes(m member) (kind, error) {
+	if m.kind != isString {
+		return isBytes, p.fail(`" b" without a string`)
 	}
-	text := p.content(v)
+	text := content(m)
 	if p.lenient {
 		text = onlyBase64(text)
 	}
 	if strings.ContainsAny(text, "\r\n") { // Go's decoder would skip them
-		return v, p.fail(`" b" that is not base64`)
+		return isBytes, p.fail(`" b" that is not base64`)
 	}
 	var room [256]byte
 	decoded, err := base64.StdEncoding.Strict().AppendDecode(room[:0], []byte(text))
@@ -133,12 +130,12 @@ func (p *parser) bytes(v value) (value, error) {
 		decoded, err = base64.StdEncoding.AppendDecode(room[:0], []byte(text))
 	}
 	if err != nil {
-		return v, p.fail(`" b" that is not base64`)
+		return isBytes, p.fail(`" b" that is not base64`)
 	}
 	if p.build {
-		out.v = append([]byte{}, decoded...)
+		p.last.v = append([]byte{}, decoded...)
 	}
-	return out, nil
+	return isBytes, nil
 }
 
 // onlyBase64 drops what Python's decoder skips: everything outside the
@@ -164,29 +161,28 @@ func onlyBase64(s string) string {
 }
 
 // markup reads " m". Python takes str() of anything.
-func (p *parser) markup(v value) (value, error) {
-	out := value{kind: isMarkup}
+func (p *parser) markup(m member) (kind, error) {
 	var text string
-	switch v.kind {
+	switch m.kind {
 	case isString, isMarkup:
-		text = p.content(v)
+		text = content(m)
 	case isInt, isFloat, isBool, isNull:
 		if !p.lenient {
-			return v, p.fail(`" m" without a string`)
+			return isMarkup, p.fail(`" m" without a string`)
 		}
 		if p.build {
-			text = pythonString(v.v)
+			text = pythonString(m.v)
 		}
 	default:
-		return v, p.fail(`" m" without a string`)
+		return isMarkup, p.fail(`" m" without a string`)
 	}
-	if v.kind == isMarkup && !p.lenient {
-		return v, p.fail(`" m" without a string`)
+	if m.kind == isMarkup && !p.lenient {
+		return isMarkup, p.fail(`" m" without a string`)
 	}
 	if p.build {
-		out.v = template.HTML(text)
+		p.last.v = template.HTML(text)
 	}
-	return out, nil
+	return isMarkup, nil
 }
 
 // pythonString is str(v) of a scalar.
@@ -217,12 +213,11 @@ func pythonString(v any) string {
 
 // uuid reads " u": 32 hex digits, dashes anywhere. Python also strips braces and
 // prefixes.
-func (p *parser) uuid(v value) (value, error) {
-	out := value{kind: isUUID}
-	if v.kind != isString {
-		return v, p.fail(`" u" without a string`)
+func (p *parser) uuid(m member) (kind, error) {
+	if m.kind != isString {
+		return isUUID, p.fail(`" u" without a string`)
 	}
-	text := p.content(v)
+	text := content(m)
 	if p.lenient {
 		text = strings.ReplaceAll(strings.ReplaceAll(text, "urn:", ""), "uuid:", "")
 		text = strings.Trim(text, "{}")
@@ -240,55 +235,55 @@ func (p *parser) uuid(v value) (value, error) {
 		case 'a' <= c && c <= 'f':
 			digit = c - 'a' + 10
 		default:
-			return v, p.fail(`" u" that is not a UUID`)
+			return isUUID, p.fail(`" u" that is not a UUID`)
 		}
 		if n == 32 {
-			return v, p.fail(`" u" that is not a UUID`)
+			return isUUID, p.fail(`" u" that is not a UUID`)
 		}
 		u[n/2] |= digit << (4 * (1 - n%2))
 		n++
 	}
 	if n != 32 {
-		return v, p.fail(`" u" that is not a UUID`)
+		return isUUID, p.fail(`" u" that is not a UUID`)
 	}
 	if p.build {
-		out.v = u
+		p.last.v = u
 	}
-	return out, nil
+	return isUUID, nil
 }
 
 // date reads " d". What is not a date becomes None, as in Flask.
-func (p *parser) date(v value) (value, error) {
-	switch v.kind {
+func (p *parser) date(m member) (kind, error) {
+	switch m.kind {
 	case isNull:
-		return value{kind: isNull}, nil
+		return isNull, nil
 	case isString:
 	default:
-		return v, p.fail(`" d" without a string`)
+		return isDate, p.fail(`" d" without a string`)
 	}
-	t, ok := parseDate(p.content(v))
+	t, ok := parseDate(content(m))
 	if !ok {
-		return value{kind: isNull}, nil
+		p.last.v = nil
+		return isNull, nil
 	}
-	out := value{kind: isDate}
 	if p.build {
-		out.v = t
+		p.last.v = t
 	}
-	return out, nil
+	return isDate, nil
 }
 
 // content is what a string says, whether or not it was built.
-func (p *parser) content(v value) string {
-	switch s := v.v.(type) {
+func content(m member) string {
+	switch s := m.v.(type) {
 	case string:
 		return s
 	case template.HTML:
 		return string(s)
 	}
-	if v.kind != isString {
+	if m.kind != isString {
 		return ""
 	}
-	inner := parser{text: v.raw}
-	s, _ := inner.string()
+	p := parser{text: m.raw}
+	s, _ := p.string()
 	return s
 }
