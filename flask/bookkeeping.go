@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"strconv"
 	"strings"
 	"time"
@@ -30,11 +31,17 @@ func formatBookkeeping(rec *sojourn.Record) string {
 }
 
 // ownerCheck ties the bookkeeping to an owner: when a Flask application signs
-// somebody else in, or out, what was noted before is not his.
-func ownerCheck(owner string) (check [8]byte) {
-	var room [128]byte
-	sum := sha256.Sum256(append(append(room[:0], "sojourn owner\x00"...), owner...))
-	base64.RawURLEncoding.Encode(check[:], sum[:6])
+// somebody else in, or out, what was noted before is not his. It is FNV-1a,
+// which anybody can make collide, and nobody gains by it: the signature covers
+// the text, and whoever keeps another owner's notes has an older session.
+func ownerCheck(owner string) (check [11]byte) {
+	sum := uint64(14695981039346656037)
+	for i := range len(owner) {
+		sum = (sum ^ uint64(owner[i])) * 1099511628211
+	}
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], sum)
+	base64.RawURLEncoding.Encode(check[:], b[:])
 	return check
 }
 

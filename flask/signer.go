@@ -25,7 +25,6 @@ const MaxCookie = 64 << 10
 type Signer struct {
 	options options
 	keys    []*signingKey // the active one first
-	sigLen  int           // characters of a signature
 }
 
 // signingKey is one key of the ring, derived.
@@ -49,7 +48,6 @@ func NewSigner(ring *keys.Ring, opts ...Option) (*Signer, error) {
 	if err := s.options.check(ring); err != nil {
 		return nil, err
 	}
-	s.sigLen = base64.RawURLEncoding.EncodedLen(s.options.digest.Size())
 	for i := range ring.Len() {
 		secret := ring.At(i).Bytes()
 		derived := s.options.derive(secret)
@@ -181,30 +179,27 @@ func (s *Signer) open(v *Verified, cookie string, now time.Time, maxAge int64) e
 // authenticate finds the key that signed text. The scratch that it returns is
 // the caller's to put back; it is nil when no key did.
 func (s *Signer) authenticate(text, signature string) (int, *scratch) {
-	var room [64]byte
-	sig := room[:0]
+	var decoded []byte
 	if s.options.lenient {
-		decoded, err := pythonBase64(signature)
-		if err != nil {
+		var err error
+		if decoded, err = pythonBase64(signature); err != nil {
 			return 0, nil
 		}
-		sig = decoded
-	} else {
-		if len(signature) != s.sigLen {
-			return 0, nil
-		}
-		n, err := base64url.Decode(room[:], []byte(signature))
-		if err != nil || n != s.options.digest.Size() {
-			return 0, nil // fewer bytes: Go's decoder has skipped a newline
-		}
-		sig = room[:n]
 	}
 	for i, k := range s.keys {
 		sc := k.scratch.Get().(*scratch)
 		sc.text = append(sc.text[:0], text...)
 		sc.sign(sc.text)
-		if subtle.ConstantTimeCompare(sc.sum, sig) == 1 {
-			return i, sc
+		if s.options.lenient {
+			if subtle.ConstantTimeCompare(sc.sum, decoded) == 1 {
+				return i, sc
+			}
+		} else {
+			// Comparing the text accepts one spelling of the signature only.
+			sc.text = base64url.AppendEncode(sc.text[:0], sc.sum)
+			if subtle.ConstantTimeCompare(sc.text, []byte(signature)) == 1 {
+				return i, sc
+			}
 		}
 		k.scratch.Put(sc)
 	}
@@ -213,28 +208,14 @@ func (s *Signer) authenticate(text, signature string) (int, *scratch) {
 
 // timestamp reads a time of issue: the bytes of a number, the highest first,
 // without leading zeros. Nothing is 0, as in Flask.
-func (s *Signer) timestamp(text string) (uint64, bool) {
-	var room [9]byte
-	digits := room[:]
-	if s.options.lenient {
-		var err error
-		if digits, err = pythonBase64(text); err != nil {
-			return 0, false
-		}
-	} else {
-		if len(text) > 11 {
-			return 0, false
-		}
-		n, err := base64url.Decode(room[:], []byte(text))
-		if err != nil || n != base64url.DecodedLen(len(text)) || n > 0 && room[0] == 0 {
-			return 0, false
-		}
-		digits = room[:n]
+func (s *Signer) timestamp(text string) (issued uint64, ok bool) {
+	if !s.options.lenient {
+		return number64(text)
 	}
-	if len(digits) > 8 {
+	digits, err := pythonBase64(text)
+	if err != nil || len(digits) > 8 {
 		return 0, false
 	}
-	var issued uint64
 	for _, d := range digits {
 		issued = issued<<8 | uint64(d)
 	}
@@ -259,13 +240,17 @@ func (s *Signer) payload(sc *scratch, text string, compressed bool) (string, err
 	} else {
 		sc.text, err = base64url.AppendDecode(sc.text[:0], []byte(text))
 	}
-	if err != nil || !s.options.lenient && len(sc.text) != base64url.DecodedLen(len(text)) { // Go's decoder skips newlines
+	if err != nil || !s.options.lenient && hasNewline(text) { // Go's decoder skips newlines
 		return "", refuse(sojourn.ReasonPayload, "the payload is not base64")
 	}
 	if compressed {
 		return inflate(sc.text, s.options.lenient)
 	}
 	return string(sc.text), nil
+}
+
+func hasNewline(text string) bool {
+	return strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0
 }
 
 func refuse(reason sojourn.Reason, detail string) error {

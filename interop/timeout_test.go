@@ -378,7 +378,6 @@ func TestNothingLeft(t *testing.T) {
 		if _, left := s.clocks(); left != book {
 			s.Fatalf("Flask left %v", left)
 		}
-		s.alive("")
 		s.other.happens.take()
 		s.b.post(s.other, "/language/de", "")
 		if events := s.other.happens.take(); kinds(events) != "created" || events[0].Handle == book.handle {

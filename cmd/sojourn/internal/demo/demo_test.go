@@ -1,0 +1,499 @@
+package demo
+
+import (
+	"context"
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sojourn-go/sojourn"
+	"github.com/sojourn-go/sojourn/flask"
+	"github.com/sojourn-go/sojourn/keys"
+)
+
+// A browser keeps cookies and follows redirects, as a person's does.
+type browser struct {
+	t      *testing.T
+	server *httptest.Server
+	client *http.Client
+	signer *flask.Signer
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	ring, err := keys.New([][]byte{[]byte(keys.Generate())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := New(Config{Ring: ring, Events: func(_ context.Context, e sojourn.Event) {
+		if e.Kind == sojourn.EventFieldType || e.Kind == sojourn.EventLate {
+			t.Errorf("event %+v", e)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := flask.NewSigner(ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{t, server, &http.Client{Jar: jar}, signer}
+}
+
+// do sends a request and returns the answer, redirects followed, and its body
+// without the escapes of HTML.
+func (b *browser) do(r *http.Request) (*http.Response, string) {
+	b.t.Helper()
+	response, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return response, html.UnescapeString(string(body))
+}
+
+// get returns the page.
+func (b *browser) get() string {
+	b.t.Helper()
+	request, err := http.NewRequest("GET", b.server.URL+"/", nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	response, body := b.do(request)
+	if response.StatusCode != http.StatusOK {
+		b.t.Fatalf("GET /: %s\n%s", response.Status, body)
+	}
+	return body
+}
+
+func (b *browser) form(path string, values ...string) *http.Request {
+	b.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(values); i += 2 {
+		form.Set(values[i], values[i+1])
+	}
+	request, err := http.NewRequest("POST", b.server.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Sec-Fetch-Site", "same-origin")
+	return request
+}
+
+// post sends a form and returns the page that follows.
+func (b *browser) post(path string, values ...string) string {
+	b.t.Helper()
+	response, body := b.do(b.form(path, values...))
+	if response.StatusCode != http.StatusOK || response.Request.Method != "GET" || response.Request.URL.Path != "/" {
+		b.t.Fatalf("POST %s: %s %s\n%s", path, response.Status, response.Request.URL, body)
+	}
+	return body
+}
+
+// cookie returns what the browser keeps.
+func (b *browser) cookie() string {
+	u, err := url.Parse(b.server.URL)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, c := range b.client.Jar.Cookies(u) {
+		if c.Name == CookieName {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+func (b *browser) setCookie(value string) {
+	u, err := url.Parse(b.server.URL)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: CookieName, Value: value, Path: "/"}})
+}
+
+func (b *browser) wants(page string, texts ...string) {
+	b.t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(page, text) {
+			b.t.Errorf("%q is not on the page\n%s", text, page)
+		}
+	}
+}
+
+func (b *browser) lacks(page string, texts ...string) {
+	b.t.Helper()
+	for _, text := range texts {
+		if strings.Contains(page, text) {
+			b.t.Errorf("%q is on the page\n%s", text, page)
+		}
+	}
+}
+
+// TestVisit is a whole visit.
+func TestVisit(t *testing.T) {
+	b := newBrowser(t)
+	page := b.get()
+	b.wants(page, `<html lang="en">`, "<h1>Welcome</h1>", "The cart is empty.", "Your browser sent none")
+	if b.cookie() != "" {
+		t.Error("a visitor who did nothing has a cookie")
+	}
+
+	page = b.post("/sign-in", "name", " Ada ")
+	b.wants(page, "<h1>Welcome, <bdi>Ada</bdi></h1>", "Ada, you are signed in.", "Sign out",
+		`"_user_id": "Ada"`, `"_flashes": [{" t": ["success", "Ada, you are signed in."]}]`, "brought a newer one")
+	page = b.get()
+	b.wants(page, "<bdi>Ada</bdi>")
+	b.lacks(page, "you are signed in", "_flashes", "brought a newer one")
+
+	page = b.post("/language", "language", "de")
+	b.wants(page, `<html lang="de">`, "<h1>Willkommen, <bdi>Ada</bdi></h1>", "Diese Seite spricht jetzt Deutsch.",
+		`<option value="de" lang="de" selected>`, `"language": "de"`)
+	page = b.post("/language", "language", "en")
+
+	b.post("/cart/add", "product", "tea")
+	b.post("/cart/add", "product", "tea")
+	page = b.post("/cart/add", "product", "compass")
+	b.wants(page, "Added to the cart: Compass.", "36.90 €", `"cart": {"compass": 1, "tea": 2}`)
+	page = b.post("/cart/remove", "product", "tea")
+	b.wants(page, "Taken out of the cart: Tea.", "30.70 €", `"cart": {"compass": 1, "tea": 1}`)
+	page = b.post("/cart/remove", "product", "tea")
+	b.wants(page, `"cart": {"compass": 1}`)
+	page = b.post("/cart/remove", "product", "tea")
+	b.wants(page, "Not in the cart: Tea.", `"cart": {"compass": 1}`)
+	page = b.post("/cart/empty")
+	b.wants(page, "The cart is empty now.", "The cart is empty.")
+	b.lacks(page, `"cart":`)
+
+	b.post("/cart/add", "product", "map")
+	b.post("/language", "language", "fr")
+	before := b.cookie()
+	page = b.post("/sign-out")
+	b.wants(page, `<html lang="fr">`, "<h1>Bienvenue</h1>", "Vous êtes déconnecté.", "Le panier est vide.")
+	b.lacks(page, `"_user_id"`, `"cart":`)
+	if handleOf(t, b, before) == handleOf(t, b, b.cookie()) {
+		t.Error("the session after signing out is the one before")
+	}
+}
+
+// handleOf returns the handle in a cookie's bookkeeping.
+func handleOf(t *testing.T, b *browser, cookie string) string {
+	t.Helper()
+	v, err := b.signer.Verify(cookie, time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields, err := flask.Decode(v.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := fields["_sojourn"].(string)
+	book := parseBookkeeping(text)
+	if book == nil {
+		t.Fatalf("bookkeeping %q", text)
+	}
+	return book.Handle
+}
+
+// TestCookieTakenApart: the page says of the cookie what is so.
+func TestCookieTakenApart(t *testing.T) {
+	b := newBrowser(t)
+	issued := time.Now().Add(-10 * time.Minute).Truncate(time.Second)
+	text := `{"cart":{"tea":3},"other":1}`
+	cookie, err := b.signer.Sign(text, issued)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.setCookie(cookie)
+	page := b.get()
+	parts := strings.Split(cookie, ".")
+	b.wants(page,
+		`<span class="payload">`+parts[0]+`</span>.<span class="time">`+parts[1]+`</span>.<span class="signature">`+parts[2]+`</span>`,
+		"10 minutes ago", issued.UTC().Format("2 Jan 15:04:05")+" UTC</time>",
+		issued.Add(idleTimeout).UTC().Format("2 Jan 15:04:05")+" UTC</time> if not used before",
+		"of 4093 bytes", "no: it is too short", `"other": 1`, "a field that another program wrote", "just verified",
+		"sojourn cookie inspect '"+cookie+"'", "sojourn cookie verify --secret-file demo.key COOKIE")
+
+	page = b.post("/cart/empty")
+	b.wants(page, "12 hours after it was made", "Sojourn’s own field", "<code>"+handleOf(t, b, b.cookie())+"</code>")
+
+	long, err := b.signer.Sign(`{"noise":"`+strings.Repeat("sojourn ", 300)+`"}`, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.setCookie(long)
+	b.wants(b.get(), "compressed with zlib, then base64", "yes: the value begins with a dot")
+}
+
+func TestCookieRefused(t *testing.T) {
+	b := newBrowser(t)
+	sign := func(text string, age time.Duration) string {
+		cookie, err := b.signer.Sign(text, time.Now().Add(-age))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cookie
+	}
+	good := sign(`{"cart":{"tea":3}}`, 0)
+	for name, test := range map[string]struct{ cookie, want string }{
+		"changed": {"f" + good[1:], "signature: "},
+		"other":   {"nonsense", "malformed: "},
+		"idle":    {sign(`{"cart":{"tea":3}}`, 31*time.Minute), "expired: not used for 30 minutes"},
+		"old":     {sign(`{"cart":{"tea":3}}`, 13*time.Hour), "expired: "},
+		"future":  {sign(`{"cart":{"tea":3}}`, -time.Hour), "future: "},
+	} {
+		b.setCookie(test.cookie)
+		page := b.get()
+		b.wants(page, "<strong>Refused</strong> ("+test.want, "The cart is empty.")
+		b.lacks(page, "just verified")
+		b.wants(b.post("/cart/add", "product", "tea"), `"cart": {"tea": 1}`) // it can begin anew
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
+// TestSetCookie: HttpOnly and SameSite always; Secure not, since this is plain
+// http, and a name of its own.
+func TestSetCookie(t *testing.T) {
+	b := newBrowser(t)
+	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	response, _ := b.do(b.form("/sign-in", "name", "Ada"))
+	if response.StatusCode != http.StatusSeeOther || response.Header.Get("Location") != "/" {
+		t.Errorf("%s to %q", response.Status, response.Header.Get("Location"))
+	}
+	cookies := response.Cookies()
+	if len(cookies) != 1 {
+		t.Fatalf("cookies %v", cookies)
+	}
+	c := cookies[0]
+	if c.Name != "sojourn_demo" || !c.HttpOnly || c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" {
+		t.Errorf("cookie %s", c.Raw)
+	}
+	if got := response.Header.Get("Cache-Control"); got != "private, no-store" {
+		t.Errorf("Cache-Control %q", got)
+	}
+}
+
+func TestHeaders(t *testing.T) {
+	b := newBrowser(t)
+	for _, path := range []string{"/", "/style.css", "/icon.svg", "/nowhere"} {
+		request, err := http.NewRequest("GET", b.server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, body := b.do(request)
+		csp := response.Header.Get("Content-Security-Policy")
+		for _, rule := range []string{"default-src 'none'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'"} {
+			if !strings.Contains(csp, rule) {
+				t.Errorf("%s: %q is not in %q", path, rule, csp)
+			}
+		}
+		if response.Header.Get("X-Content-Type-Options") != "nosniff" || response.Header.Get("Referrer-Policy") != "same-origin" {
+			t.Errorf("%s: %v", path, response.Header)
+		}
+		if (response.StatusCode == http.StatusOK) == (path == "/nowhere") {
+			t.Errorf("%s: %s", path, response.Status)
+		}
+		b.lacks(body, "<script", " style=", "<style>", " onclick")
+		if path == "/" && (response.Header.Get("Vary") != "Cookie" || response.Header.Get("Cache-Control") != "no-store") {
+			t.Errorf("%s: %v", path, response.Header)
+		}
+	}
+}
+
+// TestForgedForms: what another site sends is refused before anything is done.
+func TestForgedForms(t *testing.T) {
+	b := newBrowser(t)
+	b.post("/sign-in", "name", "Ada")
+	before := b.cookie()
+	for name, forge := range map[string]func(http.Header){
+		"modern browser": func(h http.Header) { h.Set("Sec-Fetch-Site", "cross-site") },
+		"older browser":  func(h http.Header) { h.Del("Sec-Fetch-Site"); h.Set("Origin", "https://evil.example") },
+	} {
+		for _, path := range []string{"/sign-in", "/sign-out", "/language", "/cart/add", "/cart/remove", "/cart/empty"} {
+			request := b.form(path, "name", "Eve", "language", "fr", "product", "tea")
+			forge(request.Header)
+			if response, _ := b.do(request); response.StatusCode != http.StatusForbidden {
+				t.Errorf("%s: POST %s: %s", name, path, response.Status)
+			}
+		}
+	}
+	if b.cookie() != before {
+		t.Error("a forged form changed the session")
+	}
+}
+
+// TestMistakes: a form that this page does not send is answered with a clear
+// text, and changes nothing.
+func TestMistakes(t *testing.T) {
+	b := newBrowser(t)
+	b.post("/sign-in", "name", "Ada")
+	before := b.cookie()
+	for _, test := range []struct {
+		request *http.Request
+		status  int
+		text    string
+	}{
+		{b.form("/language", "language", "tlh"), 400, `There is no language "tlh" here.`},
+		{b.form("/language"), 400, `There is no language "" here.`},
+		{b.form("/cart/add", "product", "boat"), 400, `There is no product "boat" here.`},
+		{b.form("/cart/remove", "product", "boat"), 400, `There is no product "boat" here.`},
+		{b.form("/cart/add?product=tea"), 400, `There is no product "" here.`},
+		{b.form("/sign-in", "name", "  "), 400, "Please give a name."},
+		{b.form("/sign-in", "name", strings.Repeat("é", maxName+1)), 400, "at most 40 characters"},
+		{b.form("/sign-in", "name", "A\x00da"), 400, "plain text"},
+		{b.form("/sign-in", "name", "A\xffda"), 400, "plain text"},
+		{b.form("/sign-in", "name", strings.Repeat("x", maxBody)), 413, "larger than 4096 bytes"},
+		{b.form("/nowhere"), 404, ""},
+	} {
+		response, body := b.do(test.request)
+		if response.StatusCode != test.status || !strings.Contains(body, test.text) {
+			t.Errorf("%s: %s %q, want %d %q", test.request.URL.Path, response.Status, body, test.status, test.text)
+		}
+	}
+	request, err := http.NewRequest("GET", b.server.URL+"/cart/empty", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response, _ := b.do(request); response.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("GET /cart/empty: %s", response.Status)
+	}
+	if b.cookie() != before {
+		t.Error("a mistake changed the session")
+	}
+}
+
+// TestHostileName: what a visitor types is text, wherever it is shown.
+func TestHostileName(t *testing.T) {
+	b := newBrowser(t)
+	b.post("/sign-in", "name", `<b>"'&`)
+	response, err := b.client.Get(b.server.URL + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(raw), "<b>") {
+		t.Errorf("the name is HTML\n%s", raw)
+	}
+}
+
+// TestCartIsBounded: so is the number of one product.
+func TestCartIsBounded(t *testing.T) {
+	b := newBrowser(t)
+	cookie, err := b.signer.Sign(`{"cart":{"tea":99}}`, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.setCookie(cookie)
+	b.wants(b.post("/cart/add", "product", "tea"), "More than that do not fit", `"cart": {"tea": 99}`)
+}
+
+// TestTooLarge: a session that does not fit is answered with an explanation,
+// instead of a cookie that the browser would drop.
+func TestTooLarge(t *testing.T) {
+	b := newBrowser(t)
+	var noise strings.Builder // does not compress well
+	for noise.Len() < 4200 {
+		noise.WriteString(keys.Generate())
+	}
+	cookie, err := b.signer.Sign(`{"noise":"`+noise.String()+`"}`, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; len(cookie) > 3900; cookie, err = b.signer.Sign(`{"noise":"`+noise.String()+`"}`, time.Now()) {
+		text := noise.String()
+		noise.Reset()
+		noise.WriteString(text[:len(text)-50])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.setCookie(cookie)
+	response, body := b.do(b.form("/sign-in", "name", strings.Repeat("\U0001f9ed", maxName)))
+	if response.StatusCode != http.StatusInternalServerError || !strings.Contains(body, "largest fields in bytes: noise ") {
+		t.Errorf("%s\n%s", response.Status, body)
+	}
+	if b.cookie() != cookie {
+		t.Error("the cookie was replaced")
+	}
+	b.wants(b.post("/sign-out"), "You are signed out.") // there is a way out
+}
+
+// TestLanguages: every language has every word, and the page is made in it.
+func TestLanguages(t *testing.T) {
+	if len(languageOrder) != len(languages) || len(products) != len(prices) {
+		t.Error("a list and its map differ in length")
+	}
+	b := newBrowser(t)
+	for _, code := range languageOrder {
+		words := languages[code]
+		v := reflect.ValueOf(*words)
+		for i := range v.NumField() {
+			if f := v.Field(i); f.Kind() == reflect.String && f.String() == "" {
+				t.Errorf("%s: %s is missing", code, v.Type().Field(i).Name)
+			}
+		}
+		for _, id := range products {
+			if words.Products[id] == "" || prices[id] == 0 {
+				t.Errorf("%s: product %s is missing", code, id)
+			}
+		}
+		b.post("/sign-in", "name", "Ada")
+		page := b.post("/language", "language", code)
+		b.wants(page, `<html lang="`+code+`">`, words.LanguageSaved, words.WelcomeName+"<bdi>Ada</bdi>")
+		b.wants(b.post("/cart/add", "product", "tea"), words.Products["tea"])
+		b.lacks(page, "%!")
+		b.wants(b.post("/sign-out"), words.SignedOut)
+	}
+}
+
+// TestVerifyCommand: with a key of the visitor's own the page shows the command
+// that verifies, quoted for a shell.
+func TestVerifyCommand(t *testing.T) {
+	ring, err := keys.New([][]byte{[]byte(keys.Generate())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := New(Config{Ring: ring, SecretFile: "my key's.txt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := flask.NewSigner(ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cookie, err := signer.Sign(`{"cart":{"tea":3}}`, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := httptest.NewRequest("GET", "/", nil)
+	request.AddCookie(&http.Cookie{Name: CookieName, Value: cookie})
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, request)
+	if want := `sojourn cookie verify --secret-file 'my key'\''s.txt' '` + cookie + `'`; !strings.Contains(html.UnescapeString(recorder.Body.String()), want) {
+		t.Errorf("%q is not on the page\n%s", want, recorder.Body)
+	}
+}
