@@ -28,28 +28,18 @@ func FuzzCookieHeader(f *testing.F) {
 		if v, _, _, err := strict.read(h); err == nil && v != value || err != nil && (!several || ReasonOf(err) != ReasonDuplicate) {
 			t.Fatalf("%q: %q and %q, %v", h, value, v, err)
 		}
-		if strings.ContainsAny(one+two, "\"\r\n\f\v\\,") || !isASCII(one+two) {
-			return
+		if strings.ContainsFunc(one+two, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\,`, r) }) {
+			return // net/http passes over what no browser sends
 		}
 		var theirs []string
 		for _, c := range (&http.Request{Header: h}).CookiesNamed("session") {
 			theirs = append(theirs, strings.Trim(c.Value, cookieSpace))
 		}
-		// net/http passes over values with bytes that no browser sends, and names without a value.
 		if len(theirs) > 0 && !found || len(theirs) == 1 && !several && theirs[0] != value {
 			t.Fatalf("%q: %q %v, net/http has %q", h, value, found, theirs)
 		}
-		if found && len(theirs) == 0 && value != "" && !strings.ContainsAny(value, "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f") && !strings.Contains(value, ";") {
+		if found && len(theirs) == 0 && value != "" {
 			t.Fatalf("%q: %q, net/http has none", h, value)
 		}
 	})
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

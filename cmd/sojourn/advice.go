@@ -148,7 +148,7 @@ func keyVariants(secrets []secret) (variants []secret, notes []string) {
 		if key, err := decodeBase64(strings.TrimPrefix(text, "base64:")); err == nil {
 			add(s.source, key, from+" decoded from base64")
 		}
-		if bytes.Contains(s.bytes, []byte("\n")) {
+		if n := bytes.Count(s.bytes, []byte("\n")); 0 < n && n < 20 {
 			for i, line := range bytes.Split(s.bytes, []byte("\n")) {
 				add(s.source, bytes.TrimSuffix(line, []byte("\r")), fmt.Sprintf("line %d of %s as a key of its own", i+1, printable(s.source)))
 			}

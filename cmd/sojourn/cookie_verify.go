@@ -47,8 +47,11 @@ reason is one of signature, expired, future, malformed, payload, too-large.`,
 				now.value = time.Now().Unix()
 			}
 			v, err := verify(signer, cookie, now.value, maxAge.value)
+			if err != nil && asJSON {
+				return refuse(cmd, "cookie", true, err)
+			}
 			if err != nil {
-				return refuse(cmd, "cookie", asJSON, err, advise(err, cookie, &how, secrets, now.value, maxAge.value)...)
+				return refuse(cmd, "cookie", false, err, advise(err, cookie, &how, secrets, now.value, maxAge.value)...)
 			}
 			key := secrets[v.Key]
 			if asJSON {
