@@ -27,7 +27,8 @@ func (w *response) wrap() http.ResponseWriter {
 	if _, ok := w.below.(http.Pusher); ok {
 		can |= 8
 	}
-	if _, ok := w.below.(http.CloseNotifier); ok { //nolint:staticcheck // asked for by others
+	//lint:ignore SA1019 others still ask for it
+	if _, ok := w.below.(http.CloseNotifier); ok {
 		can |= 16
 	}
 	switch can {

@@ -59,7 +59,7 @@ func (s *Session) Set(name string, value any) {
 }
 
 func (s *Session) setEncoded(kind opKind, name string, value any) {
-	if !s.checkReserved(name) {
+	if !s.checkName(name) {
 		return
 	}
 	raw, err := tagged.Append(nil, value)
@@ -95,7 +95,7 @@ func (s *Session) Delete(name string) { s.pop(name) }
 
 // pop removes a field and returns its text.
 func (s *Session) pop(name string) (raw string, ok bool) {
-	if !s.checkReserved(name) {
+	if !s.checkName(name) {
 		return "", false
 	}
 	s.use()

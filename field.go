@@ -151,7 +151,7 @@ func (b BoundField[T]) writable() bool {
 		b.s.fieldError(b.name, ErrSecretReadable)
 		return false
 	}
-	return b.s.checkReserved(b.name)
+	return b.s.checkName(b.name)
 }
 
 // decodeField decodes a field's text, without an allocation where T is simple.

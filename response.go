@@ -157,7 +157,8 @@ func (w *response) push(target string, opts *http.PushOptions) error {
 }
 
 func (w *response) closeNotify() <-chan bool {
-	return w.below.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // passed on for those who still call it
+	//lint:ignore SA1019 passed on for those who still call it
+	return w.below.(http.CloseNotifier).CloseNotify()
 }
 
 // Unwrap lets http.ResponseController reach the writer below without going

@@ -145,7 +145,8 @@ func can(w http.ResponseWriter) string {
 	if _, ok := w.(http.Pusher); ok {
 		s += "P"
 	}
-	if _, ok := w.(http.CloseNotifier); ok { //nolint:staticcheck // passed on
+	//lint:ignore SA1019 others still ask for it
+	if _, ok := w.(http.CloseNotifier); ok {
 		s += "C"
 	}
 	return s

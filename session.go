@@ -332,13 +332,18 @@ func (s *Session) mismatch(field string, err error) {
 	s.event(Event{Kind: EventFieldType, Field: field, Err: err})
 }
 
-// checkReserved notes a write to a field that is not the application's.
-func (s *Session) checkReserved(field string) bool {
-	if !s.m.reserved(field) {
-		return true
+// checkName notes a write to a field that is not the application's, or whose
+// name is not text.
+func (s *Session) checkName(field string) bool {
+	if s.m.reserved(field) {
+		s.fieldError(field, ErrReserved)
+		return false
 	}
-	s.fieldError(field, ErrReserved)
-	return false
+	if _, err := tagged.AppendString(nil, field); err != nil {
+		s.fieldError(field, err)
+		return false
+	}
+	return true
 }
 
 // A trackedValue is a value that Strict watches.

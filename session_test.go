@@ -283,7 +283,7 @@ func TestContext(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r = r.WithContext(context.WithValue(r.Context(), key{}, "outer"))
 	newBrowser(t, m).send(r, func(_ http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithCancel(context.WithValue(r.Context(), "k", "v"))
+		ctx, cancel := context.WithCancel(context.WithValue(r.Context(), new(int), "v"))
 		cancel()
 		color.Set(ctx, "blue")
 		if ctx.Value(key{}) != "outer" || color.GetOr(r.Context(), "") != "blue" {

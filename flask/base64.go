@@ -1,12 +1,9 @@
 package flask
 
-import "errors"
-
-var errBase64 = errors.New("flask: not base64")
+import "github.com/sojourn-go/sojourn/internal/tagged"
 
 // pythonBase64 reads base64 as itsdangerous does, for [Lenient]: bytes outside
-// ASCII are dropped, the length is padded, both alphabets count, other
-// characters are skipped, and what follows a full padding is ignored.
+// ASCII are dropped, the length is padded, both alphabets count.
 func pythonBase64(text string) ([]byte, error) {
 	ascii := make([]byte, 0, len(text)+3)
 	for i := range len(text) {
@@ -17,52 +14,7 @@ func pythonBase64(text string) ([]byte, error) {
 	for len(ascii)%4 != 0 {
 		ascii = append(ascii, '=')
 	}
-	out := make([]byte, 0, len(ascii)*3/4)
-	var quad, pads int
-	var left byte
-	for _, c := range ascii {
-		if c == '=' {
-			if pads++; quad >= 2 && quad+pads >= 4 {
-				return out, nil
-			}
-			continue
-		}
-		v, ok := sextet(c)
-		if !ok {
-			continue
-		}
-		pads = 0
-		switch quad {
-		case 1:
-			out = append(out, left<<2|v>>4)
-		case 2:
-			out = append(out, left<<4|v>>2)
-		case 3:
-			out = append(out, left<<6|v)
-		}
-		left, quad = v, (quad+1)%4
-	}
-	if quad != 0 {
-		return nil, errBase64
-	}
-	return out, nil
-}
-
-// sextet is the value of a base64 character of either alphabet.
-func sextet(c byte) (byte, bool) {
-	switch {
-	case 'A' <= c && c <= 'Z':
-		return c - 'A', true
-	case 'a' <= c && c <= 'z':
-		return c - 'a' + 26, true
-	case '0' <= c && c <= '9':
-		return c - '0' + 52, true
-	case c == '+' || c == '-':
-		return 62, true
-	case c == '/' || c == '_':
-		return 63, true
-	}
-	return 0, false
+	return tagged.PythonBase64(string(ascii), true)
 }
 
 // number64 reads a number of up to eight bytes, the highest first and not zero,
@@ -77,7 +29,7 @@ func number64(text string) (n uint64, ok bool) {
 	var last byte
 	for i := range len(text) {
 		v, ok := sextet(text[i])
-		if !ok || text[i] == '+' || text[i] == '/' {
+		if !ok {
 			return 0, false
 		}
 		if last = v; i < len(text)-1 || len(text)%4 == 0 {
@@ -95,4 +47,21 @@ func number64(text string) (n uint64, ok bool) {
 	}
 	size := len(text) * 3 / 4
 	return n, last == 0 && n>>(8*(size-1)) != 0
+}
+
+// sextet is the value of a character of the URL-safe alphabet.
+func sextet(c byte) (byte, bool) {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c - 'A', true
+	case 'a' <= c && c <= 'z':
+		return c - 'a' + 26, true
+	case '0' <= c && c <= '9':
+		return c - '0' + 52, true
+	case c == '-':
+		return 62, true
+	case c == '_':
+		return 63, true
+	}
+	return 0, false
 }

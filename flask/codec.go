@@ -109,7 +109,10 @@ func (c *codec) Encode(rec *sojourn.Record, use sojourn.Use) (string, error) {
 	k := c.signer.keys[0]
 	sc := k.scratch.Get().(*scratch)
 	defer k.scratch.Put(sc)
-	sc.json = tagged.AppendObject(sc.json[:0], fields)
+	var err error
+	if sc.json, err = tagged.AppendObject(sc.json[:0], fields); err != nil {
+		return "", err
+	}
 	return sc.cookie(sc.json, rec.LastSeen), nil
 }
 

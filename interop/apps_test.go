@@ -66,8 +66,9 @@ func serveFlask(t testing.TB, find func() (string, error), config flaskConfig, l
 // await polls the application until it answers.
 func (a *app) await(t testing.TB) {
 	t.Helper()
+	client := http.Client{Timeout: patience}
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		res, err := http.Get(a.url + "/plain")
+		res, err := client.Get(a.url + "/plain")
 		if err == nil {
 			res.Body.Close()
 			return

@@ -21,7 +21,7 @@ import (
 type browser struct {
 	t      rapid.TB
 	client http.Client
-	fetch  bool // its requests are a script's
+	mode   string // the Sec-Fetch-Mode of its requests; "" is a browser that sends none
 }
 
 func newBrowser(t rapid.TB) *browser {
@@ -30,7 +30,7 @@ func newBrowser(t rapid.TB) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t: t, client: http.Client{Jar: jar, Timeout: patience}}
+	return &browser{t: t, client: http.Client{Jar: jar, Timeout: patience}, mode: "navigate"}
 }
 
 // A page is a response, read to its end.
@@ -70,9 +70,8 @@ func (b *browser) do(method string, a *app, path, kind, body string) page {
 		r.Header.Set("Content-Type", kind)
 	}
 	r.Header.Set("User-Agent", "one browser")
-	r.Header.Set("Sec-Fetch-Mode", "navigate")
-	if b.fetch {
-		r.Header.Set("Sec-Fetch-Mode", "cors")
+	if b.mode != "" {
+		r.Header.Set("Sec-Fetch-Mode", b.mode)
 	}
 	res, err := b.client.Do(r)
 	if err != nil {
@@ -89,7 +88,7 @@ func (b *browser) do(method string, a *app, path, kind, body string) page {
 // fetching is the same browser, its requests made by a script: Go renews and
 // adopts nothing with them.
 func (b *browser) fetching() *browser {
-	return &browser{t: b.t, client: b.client, fetch: true}
+	return &browser{t: b.t, client: b.client, mode: "cors"}
 }
 
 // copyTo is another browser with the same cookie.

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"encoding/base64"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,19 +121,10 @@ func signer(t rapid.TB, list ...string) *flask.Signer {
 
 // wire is the payload of a cookie as it is signed, for messages.
 func wire(cookie string) string {
-	head, _, _ := cut(cookie, '.')
+	head, _, _ := strings.Cut(cookie, ".")
 	text, err := base64.RawURLEncoding.DecodeString(head)
 	if err != nil || head == "" {
 		return cookie
 	}
 	return string(text)
-}
-
-func cut(s string, sep byte) (string, string, bool) {
-	for i := range len(s) {
-		if s[i] == sep {
-			return s[:i], s[i+1:], true
-		}
-	}
-	return s, "", false
 }

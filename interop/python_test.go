@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -69,7 +68,7 @@ func interpreter(imports string, candidates ...string) (string, error) {
 type process struct {
 	name string
 	versions
-	stdin  io.WriteCloser
+	stdin  *os.File
 	stdout *os.File
 	lines  *bufio.Reader
 	cmd    *exec.Cmd
@@ -89,22 +88,34 @@ func start(t testing.TB, find func() (string, error), program string) *process {
 	p.cmd.Dir = dir
 	p.cmd.Env = append(os.Environ(), "PYTHONUTF8=1", "PYTHONDONTWRITEBYTECODE=1")
 	p.cmd.Stderr = &p.said
-	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.stdout, p.lines = stdout.(*os.File), bufio.NewReaderSize(stdout, 1<<20)
+	var theirs [2]*os.File
+	theirs[0], p.stdin = pipe(t)
+	p.stdout, theirs[1] = pipe(t)
+	p.lines = bufio.NewReaderSize(p.stdout, 1<<20)
+	p.cmd.Stdin, p.cmd.Stdout = theirs[0], theirs[1]
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.stop(t) })
+	for _, f := range theirs { // so that the end of the process is the end of the file
+		f.Close()
+	}
 	if err := p.receive(&p.versions); err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// pipe returns the two ends of a pipe. Other than those of os/exec they are
+// files for sure, which have deadlines.
+func pipe(t testing.TB) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
 }
 
 // unpack writes the Python programs where an interpreter can read them.
@@ -135,9 +146,12 @@ func (p *process) stop(t testing.TB) {
 	}
 }
 
-// send writes one line of JSON to the process.
+// send writes one line of JSON to the process, within the patience.
 func (p *process) send(v any) error {
 	line, err := json.Marshal(v)
+	if err == nil {
+		err = p.stdin.SetWriteDeadline(time.Now().Add(patience))
+	}
 	if err != nil {
 		return err
 	}

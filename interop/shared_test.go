@@ -208,7 +208,7 @@ func payload(t *testing.T, cookie string) string {
 }
 
 // TestAlternating: whatever the two sides do to one session in turn, both see
-// what a dictionary would hold.
+// what a dictionary would hold, and its text is spelt as Flask does.
 func TestAlternating(t *testing.T) {
 	pairs(t, func(t *testing.T, p pair) {
 		rapid.Check(t, func(rt *rapid.T) {
@@ -222,6 +222,12 @@ func TestAlternating(t *testing.T) {
 			}
 			for _, a := range []*app{p.flask, p.other} {
 				same(rt, "the session is", b.show(a), describe(m.fields))
+			}
+			if cookie := b.cookie(); cookie != "" {
+				v, err := signer(rt, keyA).Verify(cookie, time.Now(), time.Hour)
+				if want := p.python.load(rt, cookie).JSON; err != nil || v.Payload != want {
+					rt.Fatalf("the text is %s\nFlask spells %s (%v)", v.Payload, want, err)
+				}
 			}
 		})
 	})

@@ -317,11 +317,12 @@ func TestGoAdopts(t *testing.T) {
 		s.alive("alice")
 
 		adopter := s.b
-		s.b = copied
+		s.b, copied.mode = copied, "" // a browser that does not say what it loads
 		if second := s.adopted(none, "alice"); second != first || !second.created.Equal(stamp) {
 			s.Errorf("adopted as %v and, the same cookie again, as %v", first, second)
 		}
-		s.b = copied.copyTo()
+		s.b = newBrowser(s)
+		s.b.post(s.flask, "/login/alice", "")
 		s.b.fetching().post(s.other, "/language/fr", "") // a write adopts, script or not
 		if _, third := s.clocks(); third.text == "" {
 			s.Error("a script's write adopted nothing")

@@ -3,6 +3,7 @@ package tagged
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
@@ -23,10 +24,11 @@ import (
 //
 // It is an error to give it text that is not UTF-8, a time outside the years 1
 // to 9999, a function, a channel, or what is nested deeper than [MaxDepth].
-func Append(dst []byte, v any) ([]byte, error) { return appendValue(dst, v, 1) }
+func Append(dst []byte, v any) ([]byte, error) { return appendValue(dst, v, 2) }
 
 // appendValue appends v, depth levels deep: a value of a field is in one, the
-// session. What it writes, the parser takes.
+// session, or in two, if it is the only field and named like a tag. What it
+// writes, the parser takes.
 func appendValue(dst []byte, v any, depth int) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
@@ -41,6 +43,8 @@ func appendValue(dst []byte, v any, depth int) ([]byte, error) {
 		return strconv.AppendInt(dst, v, 10), nil
 	case float64:
 		return appendFloat(dst, v), nil
+	case json.Number:
+		return appendNumber(dst, string(v))
 	case *big.Int:
 		return appendBig(dst, v)
 	case big.Int:
@@ -71,6 +75,15 @@ func appendTag(dst []byte, t tag, content string, depth int) ([]byte, error) {
 	dst = append(append(append(dst, `{"`...), tags[t]...), `":`...)
 	dst, err := AppendString(dst, content)
 	return append(dst, '}'), err
+}
+
+// appendNumber appends a number that is given as text.
+func appendNumber(dst []byte, text string) ([]byte, error) {
+	p := parser{text: text, build: true}
+	if _, err := p.number(); err != nil || p.pos != len(text) {
+		return dst, errors.New("tagged: a json.Number that is not a number")
+	}
+	return appendValue(dst, p.last.v, 0)
 }
 
 func appendBig(dst []byte, n *big.Int) ([]byte, error) {
@@ -127,7 +140,7 @@ func appendMap(dst []byte, m map[string]any, depth int) ([]byte, error) {
 	for name, v := range m {
 		raw, err := appendValue(nil, v, depth+levels(name, len(m)))
 		if err != nil {
-			return dst, at(err, name)
+			return dst, at(err, anyKey)
 		}
 		fields = append(fields, Field{name, string(raw)})
 	}
@@ -143,34 +156,36 @@ func appendFields(dst []byte, fields []Field, depth int) ([]byte, error) {
 	if depth >= MaxDepth {
 		return dst, ErrDepth
 	}
-	for _, f := range fields {
-		if err := checkText(f.Name); err != nil {
-			return dst, err
-		}
-	}
-	return AppendObject(dst, fields), nil
+	return AppendObject(dst, fields)
 }
 
 // AppendObject appends a whole session: its fields sorted by name, their texts
-// as they are. fields stay in their order.
-func AppendObject(dst []byte, fields []Field) []byte {
+// as they are. fields stay in their order. A name that is not text is an error.
+func AppendObject(dst []byte, fields []Field) ([]byte, error) {
 	if !slices.IsSortedFunc(fields, byName) {
 		fields = slices.Clone(fields)
 		slices.SortFunc(fields, byName)
 	}
 	if len(fields) == 1 && tagOf(fields[0].Name) != noTag {
 		dst = append(append(append(dst, `{" di":{"`...), fields[0].Name...), `__":`...)
-		return append(append(dst, fields[0].Raw...), "}}"...)
+		return append(append(dst, fields[0].Raw...), "}}"...), nil
 	}
-	dst = append(dst, '{')
+	size := len("{}")
+	for i := range fields {
+		size += len(fields[i].Name) + len(fields[i].Raw) + len(`"":,`)
+	}
+	dst = append(slices.Grow(dst, size), '{')
 	for i := range fields {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst, _ = AppendString(dst, fields[i].Name)
+		var err error
+		if dst, err = AppendString(dst, fields[i].Name); err != nil {
+			return dst, err
+		}
 		dst = append(append(dst, ':'), fields[i].Raw...)
 	}
-	return append(dst, '}')
+	return append(dst, '}'), nil
 }
 
 // byName orders fields by code points, which is the order of UTF-8.
@@ -193,7 +208,7 @@ func Canonical(dst []byte, text string, lenient bool) ([]byte, error) {
 		}
 		fields[i].Raw = string(raw)
 	}
-	return AppendObject(dst, fields), nil
+	return AppendObject(dst, fields)
 }
 
 // appendFloat writes a float as Python's repr: the shortest digits that mean
@@ -219,14 +234,6 @@ func appendFloat(dst []byte, f float64) []byte {
 }
 
 var errText = errors.New("tagged: text that is not UTF-8; keep such data in a []byte")
-
-func checkText(s string) error {
-	if utf8.ValidString(s) {
-		return nil
-	}
-	_, err := AppendString(nil, s)
-	return err
-}
 
 // AppendString appends s as a JSON string in ASCII. A lone surrogate may be in
 // s as its three WTF-8 bytes; any other text that is not UTF-8 is an error.
@@ -258,8 +265,8 @@ func AppendString(dst []byte, s string) ([]byte, error) {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case r == utf8.RuneError && size == 1:
-			if len(s)-i < 3 || c != 0xed || s[i+1]&0xe0 != 0xa0 || s[i+2]&0xc0 != 0x80 {
-				return dst, errText
+			if !isSurrogate(s[i:]) || s[i+1] < 0xb0 && isSurrogate(s[i+3:]) && s[i+4] >= 0xb0 {
+				return dst, errText // a pair would come back as another string
 			}
 			unit(0xd000 | rune(s[i+1]&0x3f)<<6 | rune(s[i+2]&0x3f))
 			i += 3
@@ -275,8 +282,16 @@ func AppendString(dst []byte, s string) ([]byte, error) {
 	return append(dst, '"'), nil
 }
 
-// at says where in a value an error is. Names are the program's, values are
-// the visitor's: only names are said.
+// isSurrogate reports whether s begins with a surrogate in WTF-8.
+func isSurrogate(s string) bool {
+	return len(s) >= 3 && s[0] == 0xed && s[1]&0xe0 == 0xa0 && s[2]&0xc0 == 0x80
+}
+
+// anyKey stands for a map's key in what errors say: it may be the visitor's.
+const anyKey = "*"
+
+// at says where in a value an error is: by the names of struct fields and the
+// places in lists, never by values or by a map's keys.
 func at(err error, where string) error {
 	var p *pathError
 	if errors.As(err, &p) {

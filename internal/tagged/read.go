@@ -2,6 +2,7 @@ package tagged
 
 import (
 	"errors"
+	"html/template"
 	"strings"
 )
 
@@ -141,6 +142,10 @@ func sequence(v any) ([]any, bool) {
 		return v, true
 	case string:
 		return characters(v), true
+	case template.HTML:
+		return characters(string(v)), true
+	case []byte:
+		return make([]any, len(v)), true // numbers: none is a pair
 	}
 	return nil, false
 }
@@ -167,8 +172,8 @@ func String(raw string) (string, bool) {
 	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
 		return "", false
 	}
-	if s := raw[1 : len(raw)-1]; strings.IndexByte(s, '\\') < 0 {
-		return s, true // checked when the session was split
+	if s := raw[1 : len(raw)-1]; strings.IndexByte(s, '\\') < 0 && strings.IndexByte(s, '"') < 0 {
+		return s, true
 	}
 	p := parser{text: raw}
 	s, err := p.string()

@@ -29,19 +29,8 @@ func appendReflect(dst []byte, v any, depth int) ([]byte, error) {
 		reflect.Copy(reflect.ValueOf(b), r)
 		return appendTag(dst, tagUUID, hex.EncodeToString(b), depth)
 	}
-	switch m := v.(type) {
-	case json.Marshaler:
-		text, err := m.MarshalJSON()
-		if err != nil {
-			return dst, fmt.Errorf("tagged: %T: %w", v, err)
-		}
-		return appendPlain(dst, string(text), depth)
-	case encoding.TextMarshaler:
-		text, err := m.MarshalText()
-		if err != nil {
-			return dst, fmt.Errorf("tagged: %T: %w", v, err)
-		}
-		return AppendString(dst, string(text))
+	if done, dst, err := appendBySelf(dst, r, depth); done {
+		return dst, err
 	}
 	switch r.Kind() {
 	case reflect.Bool:
@@ -75,6 +64,34 @@ func appendReflect(dst []byte, v any, depth int) ([]byte, error) {
 	return dst, fmt.Errorf("tagged: a %v cannot be kept in a session", r.Type())
 }
 
+// appendBySelf lets a type write itself, if it or a pointer to it can. What it
+// says in an error may hold the value, so only the type is passed on.
+func appendBySelf(dst []byte, r reflect.Value, depth int) (bool, []byte, error) {
+	v := r.Interface()
+	if t := reflect.PointerTo(r.Type()); t.Implements(reflect.TypeFor[json.Marshaler]()) || t.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
+		p := reflect.New(r.Type())
+		p.Elem().Set(r)
+		v = p.Interface()
+	}
+	switch m := v.(type) {
+	case json.Marshaler:
+		text, err := m.MarshalJSON()
+		if err != nil {
+			return true, dst, fmt.Errorf("tagged: MarshalJSON of %v failed", r.Type())
+		}
+		dst, err = appendPlain(dst, string(text), depth)
+		return true, dst, err
+	case encoding.TextMarshaler:
+		text, err := m.MarshalText()
+		if err != nil {
+			return true, dst, fmt.Errorf("tagged: MarshalText of %v failed", r.Type())
+		}
+		dst, err = AppendString(dst, string(text))
+		return true, dst, err
+	}
+	return false, dst, nil
+}
+
 func appendSlice(dst []byte, r reflect.Value, depth int) ([]byte, error) {
 	if depth >= MaxDepth {
 		return dst, ErrDepth
@@ -104,7 +121,7 @@ func appendMapOf(dst []byte, r reflect.Value, depth int) ([]byte, error) {
 		}
 		raw, err := appendValue(nil, it.Value().Interface(), depth+levels(name, r.Len()))
 		if err != nil {
-			return dst, at(err, name)
+			return dst, at(err, anyKey)
 		}
 		fields = append(fields, Field{name, string(raw)})
 	}

@@ -130,7 +130,7 @@ var refused = []struct {
 	{`"\u12"`, nil}, {`"` + "\x01" + `"`, nil}, {"\"\xff\"", nil}, {"\"\xed\xa0\x80\"", nil}, {"\xef\xbb\xbf1", nil}, {`01`, nil}, {`+1`, nil}, {`.5`, nil}, {`5.`, nil}, {`-NaN`, nil}, {`nan`, nil},
 	{`-`, nil}, {`1e`, nil}, {`tru`, nil}, {`1 2`, nil}, {`/* */1`, nil}, {strings.Repeat("9", 4301), nil},
 	{`{" b":1}`, nil}, {`{" b":"YQ"}`, nil}, {`{" b":"YQ="}`, nil}, {`{" b":"Y!Q=="}`, []byte("a")}, {`{" b":"YR=="}`, []byte("a")}, {`{" b":"YQ==\n"}`, []byte("a")},
-	{`{" t":1}`, nil}, {`{" t":"ab"}`, tagged.Tuple{"a", "b"}}, {`{" t":{"b":1,"a":2}}`, tagged.Tuple{"b", "a"}}, {`{" t":{" t":[1]}}`, tagged.Tuple{int64(1)}},
+	{`{" t":1}`, nil}, {`{" t":"ab"}`, tagged.Tuple{"a", "b"}}, {`{" t":{"b":1,"a":2}}`, tagged.Tuple{"b", "a"}}, {`{" t":{" t":[1]}}`, tagged.Tuple{int64(1)}}, {`{" t":{" b":"YWI="}}`, tagged.Tuple{int64(97), int64(98)}}, {`{" b":"+A=A=="}`, []byte{0xf8, 0}}, {`{" b":"é"}`, nil},
 	{`{" m":5}`, template.HTML("5")}, {`{" m":1.0}`, template.HTML("1.0")}, {`{" m":true}`, template.HTML("True")}, {`{" m":null}`, template.HTML("None")}, {`{" m":[]}`, nil},
 	{`{" u":"xyz"}`, nil}, {`{" u":5}`, nil}, {`{" u":"123400000000000000000000000000f"}`, nil}, {`{" u":"{123400000000000000000000000000ff}"}`, tagged.UUID{0x12, 0x34, 15: 0xff}},
 	{`{" d":5}`, nil}, {`{" d":[]}`, nil}, {`{" di":5}`, nil}, {`{" di":["q"]}`, nil}, {`{" di":{}}`, nil}, {`{" di":{" t":[1]}}`, nil},
@@ -178,7 +178,7 @@ func TestSplit(t *testing.T) {
 		{`null`, "error", ""}, {`[]`, "error", ""}, {`""`, "error", ""}, {`[["a",1]]`, "error", "a=1"}, {`["ab","cd"]`, "error", `a="b" c="d"`}, {`{" t":[["a",1]]}`, "error", "a=1"},
 		{`{" di":{"xyz":1}}`, "error", "x=1"}, {`[["a",1],["a",2]]`, "error", "a=2"},
 		{`5`, "error", "error"}, {`"abc"`, "error", "error"}, {`[1,2]`, "error", "error"}, {`{" b":"YWI="}`, "error", "error"}, {`{" u":"123400000000000000000000000000ff"}`, "error", "error"},
-		{`{" d":"x"}`, "error", ""}, {`{"a":1} x`, "error", "error"}, {`{"a":1`, "error", "error"}, {``, "error", "error"}, {`{" t":[1]," t":[2]}`, "error", "error"}, {`{" t":[1]," t":[["a",2]]}`, "error", "a=2"},
+		{`{" d":"x"}`, "error", ""}, {`{" m":""}`, "error", ""}, {`{" b":""}`, "error", ""}, {`{" di":{"a__":1}}`, "a=1", ""}, {`{"a":1} x`, "error", "error"}, {`{"a":1`, "error", "error"}, {``, "error", "error"}, {`{" t":[1]," t":[2]}`, "error", "error"}, {`{" t":[1]," t":[["a",2]]}`, "error", "a=2"},
 	}
 	for _, test := range tests {
 		for lenient, want := range map[bool]string{false: test.strict, true: test.lenient} {
@@ -220,14 +220,24 @@ func TestSplitMany(t *testing.T) {
 
 func TestAppendObject(t *testing.T) {
 	fields := []tagged.Field{{Name: "b", Raw: "[ 1 ]"}, {Name: "a", Raw: `"\u00E9"`}}
-	if got := string(tagged.AppendObject(nil, fields)); got != `{"a":"\u00E9","b":[ 1 ]}` || fields[0].Name != "b" {
+	object := func(fields []tagged.Field) string {
+		text, err := tagged.AppendObject(nil, fields)
+		if err != nil {
+			return err.Error()
+		}
+		return string(text)
+	}
+	if got := object(fields); got != `{"a":"\u00E9","b":[ 1 ]}` || fields[0].Name != "b" {
 		t.Errorf("%s, and the fields are now %v", got, fields)
 	}
-	if got := string(tagged.AppendObject(nil, []tagged.Field{{Name: " t", Raw: "1"}})); got != `{" di":{" t__":1}}` {
+	if got := object([]tagged.Field{{Name: " t", Raw: "1"}}); got != `{" di":{" t__":1}}` {
 		t.Errorf("a lone tag: %s", got)
 	}
-	if got := string(tagged.AppendObject(nil, nil)); got != "{}" {
+	if got := object(nil); got != "{}" {
 		t.Errorf("nothing: %s", got)
+	}
+	if got := object([]tagged.Field{{Name: "a\xff", Raw: "1"}, {Name: "b", Raw: "2"}}); !strings.Contains(got, "not UTF-8") {
+		t.Errorf("a name that is not text: %s", got)
 	}
 }
 
@@ -295,6 +305,39 @@ func TestStruct(t *testing.T) {
 
 type UUID [16]byte // some other package's
 
+type pointerLoop *pointerLoop
+
+// secretive writes itself by a pointer, and says too much when it fails.
+type secretive struct{ text string }
+
+func (s *secretive) MarshalJSON() ([]byte, error) {
+	if s.text == "secret" {
+		return nil, errors.New("cannot write secret")
+	}
+	return json.Marshal(s.text)
+}
+
+func (s *secretive) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &s.text) }
+
+func TestBySelf(t *testing.T) {
+	for _, v := range []any{secretive{"x"}, []secretive{{"x"}}, map[string]secretive{"a": {"x"}}, struct{ A secretive }{secretive{"x"}}, &secretive{"x"}} {
+		text, err := tagged.Append(nil, v)
+		if err != nil || !strings.Contains(string(text), `"x"`) {
+			t.Errorf("%T: %s %v", v, text, err)
+		}
+	}
+	var back []secretive
+	if err := tagged.Unmarshal(`["x"]`, &back); err != nil || back[0].text != "x" {
+		t.Errorf("%v %v", back, err)
+	}
+	if _, err := tagged.Append(nil, map[string]any{"visitor": secretive{"secret"}}); err == nil || strings.Contains(err.Error(), "secret ") || strings.Contains(err.Error(), "visitor") {
+		t.Errorf("%v", err)
+	}
+	if text, err := tagged.Append(nil, []any{json.Number("1E2"), json.Number("7")}); string(text) != "[100.0,7]" {
+		t.Errorf("json.Number: %s %v", text, err)
+	}
+}
+
 func TestUnmarshal(t *testing.T) {
 	ok := func(raw string, dst, want any) {
 		t.Helper()
@@ -312,6 +355,9 @@ func TestUnmarshal(t *testing.T) {
 	ok(`"é\n"`, new(string), "é\n")
 	ok(`{"b":1,"a":[2]}`, new(map[string]any), map[string]any{"b": int64(1), "a": []any{int64(2)}})
 	ok(`255`, new(uint8), uint8(255))
+	ok(`18446744073709551616`, new(float64), 18446744073709551616.0)
+	ok(`0.1`, new(float32), float32(0.1))
+	ok(`-12345678901`, new(int), -12345678901)
 	bad := func(raw string, dst any) {
 		t.Helper()
 		err := tagged.Unmarshal(raw, dst)
@@ -327,6 +373,9 @@ func TestUnmarshal(t *testing.T) {
 	bad(`256`, new(uint8))
 	bad(`-1`, new(uint))
 	bad(`9007199254740993`, new(float64))
+	bad(`1e300`, new(float32))
+	bad(`16777217`, new(float32))
+	bad(`1`, new(pointerLoop))
 	bad(`1`, new(bool))
 	bad(`null`, new(string))
 	ok(`[1]`, new(tagged.Tuple), tagged.Tuple{int64(1)})
@@ -336,12 +385,17 @@ func TestUnmarshal(t *testing.T) {
 	bad(`1`, new(struct{}))
 	bad(`"secret"`, new(netip.Addr))
 	var e *tagged.TypeError
-	if err := tagged.Unmarshal(`{"a":[{"x":"s"}]}`, new(map[string][]inner)); !errors.As(err, &e) || e.Path != "a.0.x" || e.Got != "str" {
+	if err := tagged.Unmarshal(`{"a":[{"x":"s"}]}`, new(map[string][]inner)); !errors.As(err, &e) || e.Path != "*.0.x" || e.Got != "str" {
 		t.Errorf("path: %v", err)
 	}
-	for _, dst := range []any{nil, 5, (*int)(nil)} {
-		if tagged.Unmarshal(`"x"`, dst) == nil {
+	for _, dst := range []any{nil, 5, (*int)(nil), (*string)(nil), (*int64)(nil)} {
+		if tagged.Unmarshal(`"x"`, dst) == nil || tagged.Unmarshal(`1`, dst) == nil {
 			t.Errorf("decoded into %T", dst)
+		}
+	}
+	for _, raw := range []string{`01`, `+1`, `"a"b"`, `"`, ``} {
+		if tagged.Unmarshal(raw, new(int)) == nil || tagged.Unmarshal(raw, new(string)) == nil {
+			t.Errorf("decoded %s", raw)
 		}
 	}
 }
@@ -356,6 +410,7 @@ func TestAppendRefuses(t *testing.T) {
 	list := []any{nil}
 	list[0] = list
 	for name, v := range map[string]any{
+		"surrogate pair": "\xed\xa0\xbd\xed\xb8\x80", "json.Number": json.Number("1x"),
 		"func": func() {}, "chan": make(chan int), "complex": 1i, "cycle": cyclic, "map cycle": m, "list cycle": list, "not text": "\xff", "name": map[string]int{"\xff": 1}, "half a surrogate": "\xed\xa0",
 		"year 0": time.Time{}.AddDate(-1, 0, 0), "year 10000": time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), "digits": new(big.Int).Exp(big.NewInt(10), big.NewInt(4300), nil), "key": map[float64]int{1: 1},
 		"nested": []any{map[string]any{"deep": func() {}}},
@@ -366,8 +421,8 @@ func TestAppendRefuses(t *testing.T) {
 			t.Errorf("%s: a long error: %.300s", name, err)
 		}
 	}
-	_, err := tagged.Append(nil, []any{map[string]any{"deep": func() {}}})
-	if err == nil || !strings.Contains(err.Error(), "0.deep") {
+	_, err := tagged.Append(nil, []any{map[string]any{"visitor": struct{ Deep any }{func() {}}}})
+	if err == nil || !strings.Contains(err.Error(), "0.*.Deep") {
 		t.Errorf("no path in %v", err)
 	}
 }
@@ -386,7 +441,10 @@ func TestDepth(t *testing.T) {
 			if err != nil {
 				break
 			}
-			session := tagged.AppendObject(nil, []tagged.Field{{Name: " t", Raw: string(text)}, {Name: "x", Raw: "1"}})
+			session, err := tagged.AppendObject(nil, []tagged.Field{{Name: " t", Raw: string(text)}})
+			if err != nil {
+				t.Fatal(err)
+			}
 			if _, err := tagged.Split(nil, string(session), false); err != nil {
 				t.Fatalf("%s, %d levels: written, but %v", name, levels, err)
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"math"
 	"math/big"
 	"reflect"
 	"strconv"
@@ -37,17 +38,17 @@ func (e *TypeError) Error() string {
 func Unmarshal(raw string, dst any) error {
 	switch p := dst.(type) {
 	case *int:
-		if n, err := strconv.Atoi(raw); err == nil {
+		if n, ok := smallInt(raw); ok && p != nil {
 			*p = n
 			return nil
 		}
 	case *int64:
-		if n, err := strconv.ParseInt(raw, 10, 64); err == nil {
-			*p = n
+		if n, ok := smallInt(raw); ok && p != nil {
+			*p = int64(n)
 			return nil
 		}
 	case *string:
-		if s, ok := String(raw); ok {
+		if s, ok := String(raw); ok && p != nil {
 			*p = s
 			return nil
 		}
@@ -61,6 +62,20 @@ func Unmarshal(raw string, dst any) error {
 		return err
 	}
 	return assign(r.Elem(), v)
+}
+
+// smallInt reads the integers that are plain digits and few.
+func smallInt(raw string) (n int, ok bool) {
+	if raw == "" || len(raw) > 9 || raw[0] == '0' && raw != "0" {
+		return 0, false
+	}
+	for i := range len(raw) {
+		if !isDigit(raw[i]) {
+			return 0, false
+		}
+		n = n*10 + int(raw[i]-'0')
+	}
+	return n, true
 }
 
 func pythonType(v any) string {
@@ -109,13 +124,16 @@ func inside(err error, where string) error {
 
 // assign sets d to v.
 func assign(d reflect.Value, v any) error {
-	if d.Kind() == reflect.Pointer && d.Type() != reflect.TypeFor[*big.Int]() {
+	for n := 0; d.Kind() == reflect.Pointer && d.Type() != reflect.TypeFor[*big.Int](); n++ {
 		if v == nil {
 			d.SetZero()
 			return nil
 		}
+		if n == MaxDepth {
+			return mismatch(d, v) // a type that points to itself
+		}
 		d.Set(reflect.New(d.Type().Elem()))
-		return assign(d.Elem(), v)
+		d = d.Elem()
 	}
 	if d.Kind() == reflect.Interface {
 		return assignInterface(d, v)
@@ -291,7 +309,7 @@ func assignMap(d reflect.Value, v any) error {
 		}
 		e := reflect.New(d.Type().Elem()).Elem()
 		if err := assign(e, item); err != nil {
-			return inside(err, name)
+			return inside(err, anyKey)
 		}
 		out.SetMapIndex(key, e)
 	}
@@ -371,7 +389,7 @@ func assignScalar(d reflect.Value, v any) error {
 			return nil
 		}
 	case float64:
-		if d.CanFloat() {
+		if d.CanFloat() && (math.IsInf(n, 0) || !d.OverflowFloat(n)) {
 			d.SetFloat(n)
 			return nil
 		}
@@ -383,15 +401,27 @@ func assignScalar(d reflect.Value, v any) error {
 		case d.CanUint() && n >= 0 && !d.OverflowUint(uint64(n)):
 			d.SetUint(uint64(n))
 			return nil
-		case d.CanFloat() && int64(float64(n)) == n:
-			d.SetFloat(float64(n))
-			return nil
+		case d.CanFloat():
+			return assignExactly(d, big.NewInt(n))
 		}
 	case *big.Int:
-		if d.CanUint() && n.IsUint64() && !d.OverflowUint(n.Uint64()) {
+		switch {
+		case d.CanUint() && n.IsUint64() && !d.OverflowUint(n.Uint64()):
 			d.SetUint(n.Uint64())
 			return nil
+		case d.CanFloat():
+			return assignExactly(d, n)
 		}
 	}
 	return mismatch(d, v)
+}
+
+// assignExactly sets a float to an integer, if it can hold it.
+func assignExactly(d reflect.Value, n *big.Int) error {
+	f, accuracy := new(big.Float).SetInt(n).Float64()
+	if d.Kind() == reflect.Float32 && float64(float32(f)) != f || accuracy != big.Exact {
+		return mismatch(d, n)
+	}
+	d.SetFloat(f)
+	return nil
 }

@@ -32,9 +32,9 @@ func (p *parser) dict(m member) (kind, error) {
 		return isDict, p.fail(`" di" without a mapping`)
 	}
 	key, found := strings.CutSuffix(m.key, "__")
-	if !m.sole || !found || tagOf(key) == noTag {
+	if !m.sole || !found {
 		if !p.lenient {
-			return isDict, p.fail(`" di" that stands for no tag`)
+			return isDict, p.fail(`" di" without a key to shorten`)
 		}
 		key = cutTwo(m.key)
 	}
@@ -60,7 +60,7 @@ func cutTwo(s string) string {
 
 // tuple reads " t". Python makes a tuple of whatever can be iterated over.
 func (p *parser) tuple(m member) (kind, error) {
-	if m.kind != isList && (!p.lenient || m.kind != isTuple && m.kind != isString && m.kind != isMarkup && m.kind != isDict) {
+	if m.kind != isList && (!p.lenient || m.kind != isTuple && m.kind != isString && m.kind != isMarkup && m.kind != isDict && m.kind != isBytes) {
 		return isTuple, p.fail(`" t" without a list`)
 	}
 	if !p.build {
@@ -78,6 +78,10 @@ func (p *parser) tuple(m member) (kind, error) {
 		items = characters(string(list))
 	case map[string]any:
 		items = keysOf(list, m.raw)
+	case []byte:
+		for _, b := range list {
+			items = append(items, int64(b))
+		}
 	}
 	p.last.v = items
 	return isTuple, nil
@@ -118,16 +122,19 @@ func (p *parser) bytes(m member) (kind, error) {
 		return isBytes, p.fail(`" b" without a string`)
 	}
 	text := content(m)
+	var decoded []byte
+	var err error
 	if p.lenient {
-		text = onlyBase64(text)
-	}
-	if strings.ContainsAny(text, "\r\n") { // Go's decoder would skip them
-		return isBytes, p.fail(`" b" that is not base64`)
-	}
-	var room [256]byte
-	decoded, err := base64.StdEncoding.Strict().AppendDecode(room[:0], []byte(text))
-	if err != nil && p.lenient {
-		decoded, err = base64.StdEncoding.AppendDecode(room[:0], []byte(text))
+		if strings.ContainsFunc(text, func(r rune) bool { return r >= 0x80 }) {
+			return isBytes, p.fail(`" b" that is not ASCII`)
+		}
+		decoded, err = PythonBase64(text, false)
+	} else {
+		if strings.ContainsAny(text, "\r\n") { // Go's decoder would skip them
+			return isBytes, p.fail(`" b" that is not base64`)
+		}
+		var room [256]byte
+		decoded, err = base64.StdEncoding.Strict().AppendDecode(room[:0], []byte(text))
 	}
 	if err != nil {
 		return isBytes, p.fail(`" b" that is not base64`)
@@ -136,28 +143,6 @@ func (p *parser) bytes(m member) (kind, error) {
 		p.last.v = append([]byte{}, decoded...)
 	}
 	return isBytes, nil
-}
-
-// onlyBase64 drops what Python's decoder skips: everything outside the
-// alphabet, and all that follows a full padding.
-func onlyBase64(s string) string {
-	b := make([]byte, 0, len(s))
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', isDigit(c), c == '+', c == '/':
-			b = append(b, c)
-		case c == '=':
-			// Padding counts only where it can end a group of four.
-			if n := len(b) % 4; n == 2 && strings.IndexByte(s[i+1:], '=') >= 0 || n == 3 {
-				for len(b)%4 != 0 {
-					b = append(b, '=')
-				}
-				return string(b)
-			}
-		}
-	}
-	return string(b)
 }
 
 // markup reads " m". Python takes str() of anything.

@@ -122,9 +122,9 @@ func explain(w http.ResponseWriter, _ *http.Request, err error) {
 }
 
 // action makes a handler of what a form does: check it, do it, and go back to
-// the page, so that reloading the page repeats nothing. An error of do is the
-// visitor's, and do has changed nothing then.
-func action(do func(*http.Request) error) http.HandlerFunc {
+// the page, so that reloading the page repeats nothing. What do returns is a
+// sentence about a mistake in the form, and do has changed nothing then.
+func action(do func(*http.Request) (mistake string)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
 			if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -134,30 +134,30 @@ func action(do func(*http.Request) error) http.HandlerFunc {
 			http.Error(w, "The form cannot be read.", http.StatusBadRequest)
 			return
 		}
-		if err := do(r); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+		if mistake := do(r); mistake != "" {
+			http.Error(w, mistake, http.StatusBadRequest)
 			return
 		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	}
 }
 
-func signIn(r *http.Request) error {
+func signIn(r *http.Request) (mistake string) {
 	name := strings.TrimSpace(r.PostFormValue("name"))
 	switch {
 	case name == "":
-		return errors.New("Please give a name.") //nolint:staticcheck // a sentence for the page
+		return "Please give a name."
 	case !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Errorf("A name here is plain text of at most %d characters.", maxName) //nolint:staticcheck // a sentence for the page
+		return fmt.Sprintf("A name here is plain text of at most %d characters.", maxName)
 	}
 	sojourn.SignIn(r.Context(), name) // a real application checks a password first
 	sojourn.Flash(r.Context(), "success", fmt.Sprintf(wordsFor(r).SignedIn, name))
-	return nil
+	return ""
 }
 
 // signOut ends the session. What is written after that begins a new one: the
 // message, and the language, which is no secret.
-func signOut(r *http.Request) error {
+func signOut(r *http.Request) (mistake string) {
 	ctx := r.Context()
 	code, chosen := language.Get(ctx)
 	words := wordsFor(r)
@@ -166,38 +166,38 @@ func signOut(r *http.Request) error {
 		language.Set(ctx, code)
 	}
 	sojourn.Flash(ctx, "success", words.SignedOut)
-	return nil
+	return ""
 }
 
-func setLanguage(r *http.Request) error {
+func setLanguage(r *http.Request) (mistake string) {
 	code := r.PostFormValue("language")
 	words, ok := languages[code]
 	if !ok {
-		return fmt.Errorf("There is no language %q here.", code) //nolint:staticcheck // a sentence for the page
+		return fmt.Sprintf("There is no language %q here.", code)
 	}
 	language.Set(r.Context(), code)
 	sojourn.Flash(r.Context(), "success", words.LanguageSaved)
-	return nil
+	return ""
 }
 
 // productIn returns the product that a form names.
-func productIn(r *http.Request) (string, error) {
-	id := r.PostFormValue("product")
+func productIn(r *http.Request) (id, mistake string) {
+	id = r.PostFormValue("product")
 	if _, ok := prices[id]; !ok {
-		return "", fmt.Errorf("There is no product %q here.", id) //nolint:staticcheck // a sentence for the page
+		mistake = fmt.Sprintf("There is no product %q here.", id)
 	}
-	return id, nil
+	return id, mistake
 }
 
-func addToCart(r *http.Request) error {
-	id, err := productIn(r)
-	if err != nil {
-		return err
+func addToCart(r *http.Request) (mistake string) {
+	id, mistake := productIn(r)
+	if mistake != "" {
+		return mistake
 	}
 	ctx, words := r.Context(), wordsFor(r)
 	if cart.GetOr(ctx, nil)[id] >= maxQuantity {
 		sojourn.Flash(ctx, "notice", words.CartFull)
-		return nil
+		return ""
 	}
 	cart.Update(ctx, func(c map[string]int) map[string]int {
 		if c == nil {
@@ -207,18 +207,18 @@ func addToCart(r *http.Request) error {
 		return c
 	})
 	sojourn.Flash(ctx, "success", fmt.Sprintf(words.Added, words.Products[id]))
-	return nil
+	return ""
 }
 
-func removeFromCart(r *http.Request) error {
-	id, err := productIn(r)
-	if err != nil {
-		return err
+func removeFromCart(r *http.Request) (mistake string) {
+	id, mistake := productIn(r)
+	if mistake != "" {
+		return mistake
 	}
 	ctx, words := r.Context(), wordsFor(r)
 	if cart.GetOr(ctx, nil)[id] == 0 {
 		sojourn.Flash(ctx, "notice", fmt.Sprintf(words.NotInCart, words.Products[id]))
-		return nil
+		return ""
 	}
 	cart.Update(ctx, func(c map[string]int) map[string]int {
 		if c[id]--; c[id] <= 0 {
@@ -227,11 +227,11 @@ func removeFromCart(r *http.Request) error {
 		return c
 	})
 	sojourn.Flash(ctx, "success", fmt.Sprintf(words.Removed, words.Products[id]))
-	return nil
+	return ""
 }
 
-func emptyCart(r *http.Request) error {
+func emptyCart(r *http.Request) (mistake string) {
 	cart.Delete(r.Context())
 	sojourn.Flash(r.Context(), "success", wordsFor(r).Emptied)
-	return nil
+	return ""
 }
