@@ -50,6 +50,15 @@ func (f Field[T]) Delete(ctx context.Context) { f.In(From(ctx)).Delete() }
 // response. It gets a copy of its own and holds no lock.
 func (f Field[T]) Update(ctx context.Context, change func(T) T) { f.In(From(ctx)).Update(change) }
 
+// UpdateNow changes the field at once and returns what it then holds, for
+// decisions that depend on it, such as a limit. change gets the present value
+// and whether there is one; its error leaves the field as it is and is
+// returned. In a cookie, "at once" is within this request: another request
+// has its own copy of the session.
+func (f Field[T]) UpdateNow(ctx context.Context, change func(value T, present bool) (T, error)) (T, error) {
+	return f.In(From(ctx)).UpdateNow(change)
+}
+
 // In returns the field of session s, where more than one manager is around
 // the handler.
 func (f Field[T]) In(s *Session) BoundField[T] { return BoundField[T]{s, string(f), false} }
@@ -74,6 +83,11 @@ func (f SecretField[T]) Delete(ctx context.Context) { f.In(From(ctx)).Delete() }
 // Update is [Field.Update].
 func (f SecretField[T]) Update(ctx context.Context, change func(T) T) {
 	f.In(From(ctx)).Update(change)
+}
+
+// UpdateNow is [Field.UpdateNow].
+func (f SecretField[T]) UpdateNow(ctx context.Context, change func(value T, present bool) (T, error)) (T, error) {
+	return f.In(From(ctx)).UpdateNow(change)
 }
 
 // In is [Field.In].
@@ -143,6 +157,28 @@ func (b BoundField[T]) Update(change func(T) T) {
 		text, err := tagged.Append(nil, change(v))
 		return string(text), err
 	}})
+}
+
+// UpdateNow is [Field.UpdateNow].
+func (b BoundField[T]) UpdateNow(change func(value T, present bool) (T, error)) (T, error) {
+	value, present := b.Get()
+	if !b.writable() {
+		return value, b.s.Err()
+	}
+	next, err := change(value, present)
+	if err != nil {
+		return value, err
+	}
+	raw, err := tagged.Append(nil, next)
+	if err != nil {
+		err = &FieldError{b.name, err}
+	} else if !b.s.write(op{kind: opSet, name: b.name, raw: string(raw)}) {
+		err = &FieldError{b.name, ErrLate}
+	}
+	if err != nil {
+		return value, err
+	}
+	return next, nil
 }
 
 // writable reports whether the field may be written at all.

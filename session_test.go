@@ -291,3 +291,39 @@ func TestContext(t *testing.T) {
 		}
 	})
 }
+
+// TestUpdateNow: for decisions that depend on the result.
+func TestUpdateNow(t *testing.T) {
+	m, _ := newManager(t, nil)
+	const tries = sojourn.Field[int]("tries")
+	tooMany := errors.New("too many")
+	limited := func(n int, present bool) (int, error) {
+		if n >= 2 || present != (n > 0) {
+			return 0, tooMany
+		}
+		return n + 1, nil
+	}
+	b := newBrowser(t, m)
+	for i, want := range []struct {
+		n   int
+		err error
+	}{{1, nil}, {2, nil}, {2, tooMany}} {
+		b.get(func(w http.ResponseWriter, r *http.Request) {
+			if n, err := tries.UpdateNow(r.Context(), limited); n != want.n || !errors.Is(err, want.err) {
+				t.Errorf("try %d: %d, %v", i, n, err)
+			}
+			if n, _ := tries.Get(r.Context()); n != want.n {
+				t.Errorf("try %d: reads %d", i, n)
+			}
+			w.WriteHeader(200)
+			if _, err := tries.UpdateNow(r.Context(), func(int, bool) (int, error) { return 0, nil }); !errors.Is(err, sojourn.ErrLate) {
+				t.Errorf("late: %v", err)
+			}
+		})
+	}
+	b.do(func(ctx context.Context) {
+		if _, err := sojourn.SecretField[int]("pin").UpdateNow(ctx, limited); !errors.Is(err, sojourn.ErrSecretReadable) {
+			t.Errorf("secret: %v", err)
+		}
+	})
+}

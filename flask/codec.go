@@ -76,7 +76,7 @@ func (c *codec) Decode(text string, use sojourn.Use) (sojourn.Decoded, error) {
 	}
 	fields, err := tagged.Split(use.Room, v.Payload, c.lenient)
 	if err != nil {
-		return sojourn.Decoded{}, refuse(sojourn.ReasonPayload, err.Error())
+		return sojourn.Decoded{}, refusePayload(err)
 	}
 	d := sojourn.Decoded{Record: sojourn.Record{
 		Owner: c.ownerOf(fields), Created: v.IssuedAt, LastSeen: v.IssuedAt, State: fields,

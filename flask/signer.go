@@ -75,12 +75,14 @@ type Verified struct {
 }
 
 // Sign returns a cookie with payload, the tagged JSON text of one mapping, as
-// issued at the given time. The text is checked and written in Flask's
-// spelling.
+// issued at the given time, in whole seconds from 1970 on. The text is checked
+// and written in Flask's spelling; what is not a session is a
+// [*sojourn.RefusedError]. How long the cookie becomes is for the caller to
+// look at.
 func (s *Signer) Sign(payload string, at time.Time) (string, error) {
 	text, err := tagged.Canonical(nil, payload, s.options.lenient)
 	if err != nil {
-		return "", err
+		return "", refusePayload(err)
 	}
 	return s.sign(text, at), nil
 }
@@ -125,13 +127,16 @@ func (sc *scratch) sign(text []byte) {
 // later than now and at most maxAge before. A refusal is a
 // [*sojourn.RefusedError]. Like Flask it makes no allowance for clocks that
 // differ. A payload is a mapping in tagged JSON, checked throughout.
+//
+// A cookie that is refused for its age or its payload was signed with one of
+// the keys: Key and IssuedAt are then set, and Payload if it could be read.
 func (s *Signer) Verify(cookie string, now time.Time, maxAge time.Duration) (Verified, error) {
 	var v Verified
 	if err := s.open(&v, cookie, now, int64(maxAge/time.Second)); err != nil {
 		return v, err
 	}
 	if _, err := tagged.Split(nil, v.Payload, s.options.lenient); err != nil {
-		return v, refuse(sojourn.ReasonPayload, err.Error())
+		return v, refusePayload(err)
 	}
 	return v, nil
 }
@@ -224,7 +229,7 @@ func (s *Signer) timestamp(text string) (issued uint64, ok bool) {
 
 func checkAge(issued uint64, now, maxAge int64) error {
 	switch {
-	case issued > uint64(max(now, 0)):
+	case now < 0 || issued > uint64(now):
 		return refuse(sojourn.ReasonFuture, "issued later than now: the clocks of two servers differ, or the stamp is wrong")
 	case now-int64(issued) > maxAge:
 		return refuse(sojourn.ReasonExpired, "older than it may be")
@@ -247,6 +252,11 @@ func (s *Signer) payload(sc *scratch, text string, compressed bool) (string, err
 		return inflate(sc.text, s.options.lenient)
 	}
 	return string(sc.text), nil
+}
+
+// refusePayload says why a payload is none.
+func refusePayload(err error) error {
+	return refuse(sojourn.ReasonPayload, strings.TrimPrefix(err.Error(), "sojourn: "))
 }
 
 func hasNewline(text string) bool {

@@ -175,3 +175,21 @@ const (
 	knownNone   = "eyJhIjoxfQ.ZVPxAA.tpkGISYUdHL-nX8Kgia9o1LyRLo"
 	knownSalt   = "eyJhIjoxfQ.ZVPxAA.v4AuczIcj6nGXJUeWDj2PlHrg9g"
 )
+
+// TestBeforeTime: a clock before 1970 refuses even the oldest cookie, as Flask's
+// arithmetic does.
+func TestBeforeTime(t *testing.T) {
+	s, _ := flask.NewSigner(weakRing(t, "k"))
+	cookie, err := s.Sign(`{"a":1}`, time.Unix(0, 0))
+	if err != nil || strings.Count(cookie, ".") != 2 {
+		t.Fatal(cookie, err)
+	}
+	for now, want := range map[int64]sojourn.Reason{0: "", 5: "", -5: "future"} {
+		if _, err := s.Verify(cookie, time.Unix(now, 0), time.Minute); sojourn.ReasonOf(err) != want {
+			t.Errorf("at %d: %v", now, err)
+		}
+	}
+	if _, err := s.Sign("[]", time.Unix(0, 0)); sojourn.ReasonOf(err) != sojourn.ReasonPayload || strings.Contains(err.Error(), "tagged") {
+		t.Errorf("signing no session: %v", err)
+	}
+}

@@ -81,7 +81,7 @@ func appendTag(dst []byte, t tag, content string, depth int) ([]byte, error) {
 func appendNumber(dst []byte, text string) ([]byte, error) {
 	p := parser{text: text, build: true}
 	if _, err := p.number(); err != nil || p.pos != len(text) {
-		return dst, errors.New("tagged: a json.Number that is not a number")
+		return dst, errors.New("sojourn: a json.Number that is not a number")
 	}
 	return appendValue(dst, p.last.v, 0)
 }
@@ -101,7 +101,7 @@ func appendBig(dst []byte, n *big.Int) ([]byte, error) {
 func appendTime(dst []byte, t time.Time, depth int) ([]byte, error) {
 	t = t.UTC()
 	if t.Year() < 1 || t.Year() > 9999 {
-		return dst, errors.New("tagged: time outside the years 1 to 9999")
+		return dst, errors.New("sojourn: time outside the years 1 to 9999")
 	}
 	return appendTag(dst, tagDate, t.Format("Mon, 02 Jan 2006 15:04:05 GMT"), depth)
 }
@@ -233,7 +233,7 @@ func appendFloat(dst []byte, f float64) []byte {
 	return dst
 }
 
-var errText = errors.New("tagged: text that is not UTF-8; keep such data in a []byte")
+var errText = errors.New("sojourn: text that is not UTF-8; keep such data in a []byte")
 
 // AppendString appends s as a JSON string in ASCII. A lone surrogate may be in
 // s as its three WTF-8 bytes; any other text that is not UTF-8 is an error.

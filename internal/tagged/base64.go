@@ -2,7 +2,7 @@ package tagged
 
 import "errors"
 
-var errBase64 = errors.New("tagged: not base64")
+var errBase64 = errors.New("sojourn: not base64")
 
 // PythonBase64 decodes base64 as Python's binascii does when it is not told to
 // be strict: characters outside the alphabet are skipped, and what follows a

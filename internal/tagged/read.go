@@ -180,7 +180,7 @@ func String(raw string) (string, bool) {
 	return s, err == nil && p.pos == len(raw)
 }
 
-var errNotList = errors.New("tagged: not a list")
+var errNotList = errors.New("sojourn: not a list")
 
 // Elements returns the texts of a list's items.
 func Elements(raw string) ([]string, error) {

@@ -61,7 +61,7 @@ func appendReflect(dst []byte, v any, depth int) ([]byte, error) {
 	case reflect.Struct:
 		return appendStruct(dst, r, depth)
 	}
-	return dst, fmt.Errorf("tagged: a %v cannot be kept in a session", r.Type())
+	return dst, fmt.Errorf("sojourn: a %v cannot be kept in a session", r.Type())
 }
 
 // appendBySelf lets a type write itself, if it or a pointer to it can. What it
@@ -77,14 +77,14 @@ func appendBySelf(dst []byte, r reflect.Value, depth int) (bool, []byte, error) 
 	case json.Marshaler:
 		text, err := m.MarshalJSON()
 		if err != nil {
-			return true, dst, fmt.Errorf("tagged: MarshalJSON of %v failed", r.Type())
+			return true, dst, fmt.Errorf("sojourn: MarshalJSON of %v failed", r.Type())
 		}
 		dst, err = appendPlain(dst, string(text), depth)
 		return true, dst, err
 	case encoding.TextMarshaler:
 		text, err := m.MarshalText()
 		if err != nil {
-			return true, dst, fmt.Errorf("tagged: MarshalText of %v failed", r.Type())
+			return true, dst, fmt.Errorf("sojourn: MarshalText of %v failed", r.Type())
 		}
 		dst, err = AppendString(dst, string(text))
 		return true, dst, err
@@ -143,7 +143,7 @@ func mapKey(k reflect.Value) (string, error) {
 	case k.CanUint():
 		return strconv.FormatUint(k.Uint(), 10), nil
 	}
-	return "", fmt.Errorf("tagged: a map with keys of type %v cannot be kept in a session", k.Type())
+	return "", fmt.Errorf("sojourn: a map with keys of type %v cannot be kept in a session", k.Type())
 }
 
 func appendStruct(dst []byte, r reflect.Value, depth int) ([]byte, error) {
@@ -254,7 +254,7 @@ func appendPlain(dst []byte, text string, depth int) ([]byte, error) {
 		err = p.end()
 	}
 	if err != nil {
-		return dst, fmt.Errorf("tagged: MarshalJSON: %w", err)
+		return dst, fmt.Errorf("sojourn: MarshalJSON: %w", err)
 	}
 	return appendValue(dst, p.last.v, depth)
 }

@@ -49,9 +49,9 @@ const (
 
 // Errors of reading. None holds anything of the text.
 var (
-	ErrNotMapping = errors.New("tagged: a session must be a mapping")
-	ErrDepth      = errors.New("tagged: nested deeper than 200 levels")
-	ErrDigits     = errors.New("tagged: integer of more than 4300 digits")
+	ErrNotMapping = errors.New("sojourn: a session must be a mapping")
+	ErrDepth      = errors.New("sojourn: nested deeper than 200 levels")
+	ErrDigits     = errors.New("sojourn: integer of more than 4300 digits")
 )
 
 // A SyntaxError says where text is not tagged JSON.
@@ -60,7 +60,7 @@ type SyntaxError struct {
 	Msg    string
 }
 
-func (e *SyntaxError) Error() string { return fmt.Sprintf("tagged: %s at byte %d", e.Msg, e.Offset) }
+func (e *SyntaxError) Error() string { return fmt.Sprintf("sojourn: %s at byte %d", e.Msg, e.Offset) }
 
 // tag is an index into tags.
 type tag int

@@ -25,7 +25,7 @@ func (e *TypeError) Error() string {
 	if e.Path != "" {
 		where = " (at " + e.Path + ")"
 	}
-	return fmt.Sprintf("tagged: the stored value is a %s, which is not a %v%s", e.Got, e.Want, where)
+	return fmt.Sprintf("sojourn: the stored value is a %s, which is not a %v%s", e.Got, e.Want, where)
 }
 
 // Unmarshal decodes raw into what dst points to. It takes what [Append] takes,
@@ -55,7 +55,7 @@ func Unmarshal(raw string, dst any) error {
 	}
 	r := reflect.ValueOf(dst)
 	if r.Kind() != reflect.Pointer || r.IsNil() {
-		return fmt.Errorf("tagged: Unmarshal needs a pointer, not a %T", dst)
+		return fmt.Errorf("sojourn: Unmarshal needs a pointer, not a %T", dst)
 	}
 	v, err := Decode(raw, true)
 	if err != nil {
