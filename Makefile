@@ -11,7 +11,7 @@ check: setup format vet lint test ## everything a change must pass
 
 .PHONY: setup
 setup: ## install what the tests need (Debian packages, when root)
-	@sh internal/setup.sh
+	@sh .ci/setup
 
 .PHONY: format
 format: ## gofmt (seconds)
@@ -37,7 +37,6 @@ long: fuzz ## what takes long: 5 minutes of each fuzz target, 20 rounds of the r
 T ?= 5m
 .PHONY: fuzz
 fuzz: ## each fuzz target for T (make fuzz T=30s)
-	@git grep -h -o --untracked 'func Fuzz[A-Za-z]*' -- '*_test.go' >/dev/null
 	@for p in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz'); do \
 			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(T) $$p || exit 1; \

@@ -221,6 +221,24 @@ func testResponse(t *testing.T, protocol string, wrap func(http.ResponseWriter) 
 	}
 }
 
+// TestHead: an answer without a body still carries the cookie.
+func TestHead(t *testing.T) {
+	m, _ := newManager(t, nil)
+	server := httptest.NewServer(m.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		color.Set(r.Context(), "blue")
+		io.WriteString(w, "body")
+	})))
+	defer server.Close()
+	res, err := http.Head(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if fields := readFields(t, m, res); !slices.Equal(fields, []string{"color"}) || res.ContentLength != 4 {
+		t.Errorf("saved %q, length %d", fields, res.ContentLength)
+	}
+}
+
 // serve answers one request by a real server that speaks protocol.
 func serve(t *testing.T, protocol string, handler http.HandlerFunc) *http.Response {
 	t.Helper()
