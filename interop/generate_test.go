@@ -32,7 +32,7 @@ var session = rapid.Custom(func(t *rapid.T) map[string]any {
 	}
 	switch rapid.IntRange(0, 19).Draw(t, "size") {
 	case 0:
-		fields["large"] = strings.Repeat(shortText.Draw(t, "part"), rapid.IntRange(0, 900).Draw(t, "times"))
+		fields["large"] = strings.Repeat(shortText.Draw(t, "part")+".", rapid.IntRange(0, 900).Draw(t, "times"))
 	case 1:
 		fields["noise"] = rapid.SliceOfN(rapid.Byte(), 0, 3000).Draw(t, "bytes")
 	case 2:
