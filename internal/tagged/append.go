@@ -20,10 +20,11 @@ import (
 // what [Decode] returns and, by reflection, what is like it: all integers, named
 // types, slices, arrays, maps, pointers, structs (by their json tags), types
 // with MarshalJSON or MarshalText. A nil slice is an empty list and a nil map an
-// empty object; a nil pointer is null. Times are written in whole seconds, UTC.
+// empty object; a nil pointer and the zero time are null. Times are written in whole
+// seconds, UTC.
 //
-// It is an error to give it text that is not UTF-8, a time outside the years 1
-// to 9999, a function, a channel, or what is nested deeper than [MaxDepth].
+// It is an error to give it text that is not UTF-8, a time outside the years
+// 100 to 9999, a function, a channel, or what is nested deeper than [MaxDepth].
 func Append(dst []byte, v any) ([]byte, error) { return appendValue(dst, v, 2) }
 
 // appendValue appends v, depth levels deep: a value of a field is in one, the
@@ -99,9 +100,11 @@ func appendBig(dst []byte, n *big.Int) ([]byte, error) {
 }
 
 func appendTime(dst []byte, t time.Time, depth int) ([]byte, error) {
-	t = t.UTC()
-	if t.Year() < 1 || t.Year() > 9999 {
-		return dst, errors.New("sojourn: time outside the years 1 to 9999")
+	if t.IsZero() {
+		return append(dst, "null"...), nil
+	}
+	if t = t.UTC(); t.Year() < 100 || t.Year() > 9999 {
+		return dst, errors.New("sojourn: time outside the years 100 to 9999: Flask would read another year")
 	}
 	return appendTag(dst, tagDate, t.Format("Mon, 02 Jan 2006 15:04:05 GMT"), depth)
 }

@@ -352,6 +352,8 @@ func TestUnmarshal(t *testing.T) {
 	ok(`{" u":"01000000000000000000000000000000"}`, new(UUID), UUID{1})
 	ok(`null`, new(*int), (*int)(nil))
 	ok(`null`, new([]int), []int(nil))
+	ok(`null`, new(time.Time), time.Time{})
+	ok(`{" d":"not a date"}`, new(time.Time), time.Time{})
 	ok(`"é\n"`, new(string), "é\n")
 	ok(`{"b":1,"a":[2]}`, new(map[string]any), map[string]any{"b": int64(1), "a": []any{int64(2)}})
 	ok(`255`, new(uint8), uint8(255))
@@ -402,6 +404,15 @@ func TestUnmarshal(t *testing.T) {
 
 type loop struct{ Next *loop }
 
+func TestZeroTime(t *testing.T) {
+	type order struct{ Sent time.Time }
+	text, err := tagged.Append(nil, order{})
+	var back order
+	if err != nil || string(text) != `{"Sent":null}` || tagged.Unmarshal(string(text), &back) != nil || !back.Sent.IsZero() {
+		t.Errorf("%s %v, back %v", text, err, back)
+	}
+}
+
 func TestAppendRefuses(t *testing.T) {
 	cyclic := &loop{}
 	cyclic.Next = cyclic
@@ -412,7 +423,7 @@ func TestAppendRefuses(t *testing.T) {
 	for name, v := range map[string]any{
 		"surrogate pair": "\xed\xa0\xbd\xed\xb8\x80", "json.Number": json.Number("1x"),
 		"func": func() {}, "chan": make(chan int), "complex": 1i, "cycle": cyclic, "map cycle": m, "list cycle": list, "not text": "\xff", "name": map[string]int{"\xff": 1}, "half a surrogate": "\xed\xa0",
-		"year 0": time.Time{}.AddDate(-1, 0, 0), "year 10000": time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), "digits": new(big.Int).Exp(big.NewInt(10), big.NewInt(4300), nil), "key": map[float64]int{1: 1},
+		"year 0": time.Time{}.AddDate(-1, 0, 0), "year 99": time.Date(99, 12, 31, 0, 0, 0, 0, time.UTC), "year 10000": time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), "digits": new(big.Int).Exp(big.NewInt(10), big.NewInt(4300), nil), "key": map[float64]int{1: 1},
 		"nested": []any{map[string]any{"deep": func() {}}},
 	} {
 		if text, err := tagged.Append(nil, v); err == nil {

@@ -177,6 +177,7 @@ func assignExact(d reflect.Value, v any) (bool, error) {
 	switch p := d.Addr().Interface().(type) {
 	case *time.Time:
 		*p, ok = v.(time.Time)
+		ok = ok || v == nil // None, or a date that could not be read, is the zero time
 	case *template.HTML:
 		*p, ok = v.(template.HTML)
 	case *UUID:
