@@ -273,3 +273,22 @@ func TestWriteInsideUpdate(t *testing.T) {
 		t.Errorf("answered %d with %q", res.StatusCode, setCookie(res))
 	}
 }
+
+// TestPanickingUpdate: a handler that recovers from a panic of its Update
+// function cannot answer as if the session were saved.
+func TestPanickingUpdate(t *testing.T) {
+	m, _ := newManager(t, nil)
+	res := newBrowser(t, m).get(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if p := recover(); p != "oops" {
+				t.Errorf("recovered %v", p)
+			}
+			io.WriteString(w, "saved!")
+		}()
+		color.Update(r.Context(), func(string) string { panic("oops") })
+		io.WriteString(w, "saved!")
+	})
+	if body, _ := io.ReadAll(res.Body); res.StatusCode != 500 || strings.Contains(string(body), "saved") || setCookie(res) != "" {
+		t.Errorf("answered %d %s %q", res.StatusCode, body, setCookie(res))
+	}
+}

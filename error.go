@@ -28,6 +28,8 @@ var (
 	// visitor can read.
 	ErrSecretReadable = errors.New("sojourn: secret field in a cookie that the visitor can read; use sojourn.Encrypted or a store")
 
+	errPanicked = errors.New("sojourn: an Update function panicked while the session was being saved")
+
 	errBusy = errors.New("sojourn: response written while its session was being saved")
 )
 

@@ -54,18 +54,26 @@ func (w *response) commit() error {
 		}
 		return w.commit()
 	}
-	h := w.below.Header()
-	err := w.session.commit(h)
-	if err == nil {
+	w.err = errPanicked // until it is known better
+	defer w.settle()
+	w.err = w.session.commit(w.below.Header())
+	return w.err
+}
+
+// settle ends the saving: well, with an error, or with the panic of an Update
+// function. Whoever recovers from that must not be able to answer as if all
+// were well.
+func (w *response) settle() {
+	if w.err == nil {
 		w.state.Store(saved)
-		return nil
+		return
 	}
+	h := w.below.Header()
 	clear(h)
 	maps.Copy(h, w.before)
-	w.err, w.waste = err, make(http.Header)
+	w.waste = make(http.Header)
 	w.state.Store(failed)
-	w.session.m.onError(w.below, w.request, err)
-	return err
+	w.session.m.onError(w.below, w.request, w.err)
 }
 
 // finish saves the session of a handler that wrote nothing.
