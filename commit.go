@@ -125,7 +125,7 @@ func (s *Session) touchDue(now time.Time) bool {
 // changed is sent with pages only: beside them, a parallel request could
 // overwrite a newer cookie.
 func (s *Session) navigation() bool {
-	mode := s.header["Sec-Fetch-Mode"]
+	mode := s.request.Header["Sec-Fetch-Mode"]
 	return len(mode) == 0 || mode[0] == "navigate"
 }
 
@@ -194,9 +194,9 @@ func (s *Session) measure(line string) error {
 	}
 	slices.SortStableFunc(err.Fields, func(a, b FieldSize) int { return b.Size - a.Size })
 	err.Fields = err.Fields[:min(len(err.Fields), 5)]
-	s.event(Event{Kind: EventTooLarge, Err: err})
 	if rules != nil {
-		return nil // Flask warns and sends
+		s.event(Event{Kind: EventTooLarge, Err: err}) // Flask warns and sends
+		return nil
 	}
 	return err
 }
@@ -205,7 +205,7 @@ func (s *Session) measure(line string) error {
 // even when none came in.
 func (s *Session) sendDeletion(h http.Header) {
 	lines := s.formerDeletions(true)
-	_, found, _, _ := s.m.keep.cookie.read(s.header)
+	_, found, _, _ := s.m.keep.cookie.read(s.request.Header)
 	if found || s.m.keep.traits.Flask != nil {
 		_ = s.measure(s.m.keep.cookie.deletion) // an event where Flask warns; ours is never too large
 		lines = append(lines, s.m.keep.cookie.deletion)
@@ -224,7 +224,7 @@ func (s *Session) formerDeletions(all bool) []string {
 		if !all && s.from != i+1 || f.deletion == s.m.keep.cookie.deletion {
 			continue
 		}
-		if _, found, _, _ := f.read(s.header); found {
+		if _, found, _, _ := f.read(s.request.Header); found {
 			lines = append(lines, f.deletion)
 		}
 	}

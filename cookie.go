@@ -10,12 +10,12 @@ import (
 )
 
 // Cookie holds the attributes of the session's cookie. The zero value is the
-// safe one: named __Host-Http-session, HttpOnly, Secure, SameSite=Lax, Path=/
-// and no Domain, whatever the request looks like, since a proxy may hide TLS.
-// HttpOnly cannot be switched off. A form may bring defaults of its own:
-// flask.Signed keeps the name "session".
+// safe one: HttpOnly, Secure, SameSite=Lax, Path=/ and no Domain, whatever the
+// request looks like, since a proxy may hide TLS. HttpOnly cannot be switched
+// off.
 type Cookie struct {
-	// Name is the cookie's name; "" is __Host-Http-session, or
+	// Name is the cookie's name; "" is the form's own, session for
+	// flask.Signed. Forms without one have __Host-Http-session, or
 	// __Http-session when Domain or Path is set, or session with
 	// InsecureHTTP. Browsers refuse prefixed names that break their rule,
 	// so New does it first (RFC 6265bis, layered cookies).
@@ -88,7 +88,9 @@ func resolveCookie(field string, c Cookie, traits *Traits) (cookieSpec, error) {
 		}
 	}
 	spec.path = quotePath(first(spec.path, "/"))
-	spec.domain, _, _ = strings.Cut(strings.TrimLeft(spec.domain, "."), ":")
+	if spec.domain = strings.TrimLeft(spec.domain, "."); spec.bare {
+		spec.domain, _, _ = strings.Cut(spec.domain, ":")
+	}
 	var err error
 	spec.sameSite, err = sameSiteText(sameSite)
 	spec.deletion = spec.line("", time.Unix(0, 0), true)
@@ -131,7 +133,7 @@ func (s *cookieSpec) check(field string) error {
 	if strings.ContainsFunc(s.domain, func(r rune) bool {
 		return !(r == '.' || r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
 	}) {
-		complain("Domain: %q is not a host name; write international names in their xn-- form", s.domain)
+		complain("Domain: %q is not a host name: no scheme, no port, and international names in their xn-- form", s.domain)
 	}
 	if s.bare { // Flask sends what it is told
 		return errors.Join(problems...)

@@ -18,7 +18,7 @@ var (
 	ErrLate = errors.New("sojourn: session changed after the response began; change it before the first Write or Flush")
 
 	// ErrReserved is a write to a field that belongs to the session itself.
-	ErrReserved = errors.New("sojourn: reserved field name")
+	ErrReserved = errors.New("sojourn: reserved field name: choose another; SignIn sets the owner, Flash the messages, SetPermanent the lifetime")
 
 	// ErrUnsaved is a value that was read, changed and not set again. Only
 	// a manager with [Config.Strict] looks for it.
@@ -26,7 +26,9 @@ var (
 
 	// ErrSecretReadable is a [SecretField] in a session whose cookie the
 	// visitor can read.
-	ErrSecretReadable = errors.New("sojourn: secret field in a cookie that the visitor can read; use sojourn.Encrypted or a store")
+	ErrSecretReadable = errors.New("sojourn: secret field in a cookie that the visitor can read; keep it on the server")
+
+	errLateUse = errors.New("sojourn: session first used after the response began, so no Vary header was sent; use it before the first Write or Flush")
 
 	errPanicked = errors.New("sojourn: an Update function panicked while the session was being saved")
 
@@ -39,7 +41,10 @@ type FieldError struct {
 	Err   error
 }
 
-func (e *FieldError) Error() string { return fmt.Sprintf("%v (field %q)", e.Err, e.Field) }
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("sojourn: field %q: %s", e.Field, strings.TrimPrefix(e.Err.Error(), "sojourn: "))
+}
+
 func (e *FieldError) Unwrap() error { return e.Err }
 
 // A TooLargeError reports a Set-Cookie line that browsers would drop. Keep
@@ -63,7 +68,7 @@ func (e *TooLargeError) Error() string {
 	for _, f := range e.Fields {
 		largest = append(largest, fmt.Sprintf("%s %d", f.Field, f.Size))
 	}
-	return fmt.Sprintf("sojourn: cookie %q would be %d bytes, the limit is %d; largest fields in bytes: %s",
+	return fmt.Sprintf("sojourn: cookie %q would be %d bytes, and browsers keep %d; keep less in the session; its largest fields, in bytes before compression: %s",
 		e.Cookie, e.Size, e.Limit, strings.Join(largest, ", "))
 }
 

@@ -21,7 +21,7 @@ const (
 	EventRefused     EventKind = "refused"          // a cookie was not accepted; Reason says why
 	EventDuplicate   EventKind = "duplicate-cookie" // several cookies of the session's name came in
 	EventFieldType   EventKind = "field-type"       // a stored value is not of the field's type and reads as absent
-	EventTooLarge    EventKind = "too-large"        // the cookie is larger than browsers keep
+	EventTooLarge    EventKind = "too-large"        // flask.Exact sent a cookie that browsers may drop; elsewhere that is commit-failed
 	EventLate        EventKind = "late-change"      // a change after the response began was lost
 	EventLateUse     EventKind = "late-use"         // first used after the response began: no Vary could be sent
 	EventUncached    EventKind = "cache-overridden" // the response was declared public, but carries a Set-Cookie
@@ -37,6 +37,7 @@ var eventKinds = [...]EventKind{EventCreated, EventSignedIn, EventRegenerated, E
 type Event struct {
 	Kind   EventKind
 	Time   time.Time
+	Route  string // the pattern that matched the request, or else its method and path
 	Cookie string // the cookie's name
 	Handle string // the session's public name, where it has one
 	Owner  string // the application's identifier of the signed-in user
@@ -45,8 +46,9 @@ type Event struct {
 	Err    error
 }
 
-// Level says how much attention an event deserves: Warn for what an operator
-// or programmer should look into, Info for the course of things.
+// Level says how much attention an event deserves: Error for an error page,
+// Warn for what an operator or programmer should look into, Info for the
+// course of things, Debug for a session that begins.
 func (e Event) Level() slog.Level {
 	switch e.Kind {
 	case EventFailed:
@@ -65,9 +67,9 @@ func (e Event) Level() slog.Level {
 
 // LogValue groups what is set, for log/slog.
 func (e Event) LogValue() slog.Value {
-	attrs := make([]slog.Attr, 0, 7)
+	attrs := make([]slog.Attr, 0, 8)
 	for _, a := range [...]struct{ key, value string }{
-		{"kind", string(e.Kind)}, {"cookie", e.Cookie}, {"handle", e.Handle}, {"owner", e.Owner},
+		{"kind", string(e.Kind)}, {"route", e.Route}, {"cookie", e.Cookie}, {"handle", e.Handle}, {"owner", e.Owner},
 		{"field", e.Field}, {"reason", string(e.Reason)},
 	} {
 		if a.value != "" {

@@ -17,6 +17,9 @@ import (
 // *big.Int keep their kind when a Flask application reads them. Structs are
 // objects, their members named by json tags.
 //
+// A T that is an interface can only be any. Methods that change the session
+// return nothing: what goes wrong is in [Session.Err] and answers the request.
+//
 // The methods take the context of a request that came through
 // [Manager.Middleware] and use the innermost manager's session; [Field.In]
 // names another. They are safe for concurrent use.
@@ -43,8 +46,8 @@ func (f Field[T]) Pop(ctx context.Context) (T, bool) { return f.In(From(ctx)).Po
 // Delete removes the field. An absent one is no error.
 func (f Field[T]) Delete(ctx context.Context) { f.In(From(ctx)).Delete() }
 
-// Update changes the field by what change makes of its present value, the zero
-// value if it has none. It is done when the session is saved, or earlier if it
+// Update changes the field by what change makes of its present value; if it has
+// none, or one of another type, of the zero value, a map being made. It is done when the session is saved, or earlier if it
 // is read; when another request won, it is done again on what that one wrote:
 // change must depend on nothing but its argument, and must not write the
 // response. It gets a copy of its own and holds no lock.
@@ -154,7 +157,7 @@ func (b BoundField[T]) Update(change func(T) T) {
 		if present {
 			v, _ = decodeField[T](b.s, b.name, raw)
 		}
-		text, err := tagged.Append(nil, change(v))
+		text, err := tagged.Append(nil, change(usable(v)))
 		return string(text), err
 	}})
 }
@@ -165,7 +168,7 @@ func (b BoundField[T]) UpdateNow(change func(value T, present bool) (T, error)) 
 	if !b.writable() {
 		return value, b.s.Err()
 	}
-	next, err := change(value, present)
+	next, err := change(usable(value), present)
 	if err != nil {
 		return value, err
 	}
@@ -216,6 +219,14 @@ func decodeSimple[T any](raw string) (v T, ok bool) {
 		*p, ok = raw == "true", raw == "true" || raw == "false"
 	}
 	return v, ok
+}
+
+// usable makes a map where there is none, so that a change can write to it.
+func usable[T any](v T) T {
+	if r := reflect.ValueOf(&v).Elem(); r.Kind() == reflect.Map && r.IsNil() {
+		r.Set(reflect.MakeMap(r.Type()))
+	}
+	return v
 }
 
 // mutableType reports whether values of t can be changed in place.

@@ -14,7 +14,7 @@ type Keeper struct {
 // them. Applications call the functions that choose a codec for them instead.
 func InCookie(codec Codec) Keeper { return Keeper{codec: codec} }
 
-// A Codec turns a whole [Record] into the text of a cookie and back. It
+// A Codec, for those who write a form of their own, turns a whole [Record] into the text of a cookie and back. It
 // decides about form, keys and freshness of the text; the [Manager] decides
 // about timeouts, sending and size. Implementations must be safe for
 // concurrent use, must not keep or change what they are given, and must not
@@ -32,7 +32,7 @@ type Codec interface {
 	Encode(rec *Record, use Use) (string, error)
 }
 
-// Use is the circumstances in which a [Codec] works: they are authenticated
+// Use, for those who write a [Codec], is the circumstances in which a [Codec] works: they are authenticated
 // by forms that can.
 type Use struct {
 	Cookie string    // the cookie's name
@@ -43,7 +43,7 @@ type Use struct {
 	Room []EncodedField
 }
 
-// Decoded is what [Codec.Decode] found.
+// Decoded, for those who write a [Codec], is what Decode found.
 type Decoded struct {
 	Record
 
@@ -52,7 +52,7 @@ type Decoded struct {
 	Adopt bool
 }
 
-// Traits are the properties of a [Codec]'s form. The zero value is the
+// Traits, for those who write a [Codec], are the properties of a [Codec]'s form. The zero value is the
 // safest: the fields relax it.
 type Traits struct {
 	// Err is why the codec cannot be used, such as a key that is missing.

@@ -134,7 +134,8 @@ func New(config Config) (*Manager, error) {
 
 func newSource(field string, keep Keeper, cookie Cookie) (source, error) {
 	if keep.codec == nil {
-		return source{}, fmt.Errorf("sojourn: %s.Keep is not set: choose flask.Signed(ring) or flask.Exact(ring, settings)", field)
+		_, err := resolveCookie(field+".Cookie", cookie, &Traits{})
+		return source{}, errors.Join(fmt.Errorf("sojourn: %s.Keep is not set: choose flask.Signed(ring) or flask.Exact(ring, settings)", field), err)
 	}
 	s := source{codec: keep.codec, traits: keep.codec.Traits()}
 	if s.traits.Err != nil {
@@ -176,8 +177,12 @@ func (m *Manager) setClocks() error {
 	if m.anonymous == 0 {
 		m.anonymous = m.idle
 	}
-	if longest := max(m.idle, m.anonymous); longest > m.absolute {
-		return fmt.Errorf("sojourn: Config.AbsoluteTimeout: %v is less than the idle timeout of %v; set both", m.absolute, longest)
+	const tooLong = "sojourn: Config.%s: %v is more than AbsoluteTimeout, which is %v; set both"
+	switch {
+	case m.idle > m.absolute:
+		return fmt.Errorf(tooLong, "IdleTimeout", m.idle, m.absolute)
+	case m.anonymous > m.absolute:
+		return fmt.Errorf(tooLong, "AnonymousIdle", m.anonymous, m.absolute)
 	}
 	m.touch = min(m.idle/10, m.anonymous/10, time.Minute)
 	return nil

@@ -38,8 +38,8 @@ func (m *Manager) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{Context: r.Context()}
 		r = r.WithContext(x)
-		x.session.m, x.session.header, x.session.ctx = m, r.Header, x
-		x.response.init(w, r, &x.session)
+		x.session.m, x.session.request, x.session.ctx = m, r, x
+		x.response.init(w, &x.session)
 		returned := false
 		defer func() {
 			if !returned {

@@ -16,7 +16,6 @@ import (
 // below.
 type response struct {
 	below   http.ResponseWriter
-	request *http.Request
 	session *Session
 	before  http.Header // the header before the handler
 	state   atomic.Uint32
@@ -32,8 +31,8 @@ const (
 	failed
 )
 
-func (w *response) init(below http.ResponseWriter, r *http.Request, s *Session) {
-	w.below, w.request, w.session = below, r, s
+func (w *response) init(below http.ResponseWriter, s *Session) {
+	w.below, w.session = below, s
 	if h := below.Header(); len(h) > 0 {
 		w.before = maps.Clone(h)
 	}
@@ -73,7 +72,7 @@ func (w *response) settle() {
 	maps.Copy(h, w.before)
 	w.waste = make(http.Header)
 	w.state.Store(failed)
-	w.session.m.onError(w.below, w.request, w.err)
+	w.session.m.onError(w.below, w.session.request, w.err)
 }
 
 // finish saves the session of a handler that wrote nothing.

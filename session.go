@@ -19,9 +19,9 @@ import (
 // Values that are read are private copies: changing one changes nothing until
 // it is set again.
 type Session struct {
-	m      *Manager
-	header http.Header // the request's
-	ctx    context.Context
+	m       *Manager
+	request *http.Request
+	ctx     context.Context
 
 	mu        sync.Mutex
 	phase     phase
@@ -100,7 +100,7 @@ func (s *Session) use() {
 	if !s.used {
 		s.used = true
 		if s.phase != open {
-			s.event(Event{Kind: EventLateUse})
+			s.event(Event{Kind: EventLateUse, Err: errLateUse})
 		}
 	}
 	s.load()
@@ -119,6 +119,9 @@ func (s *Session) unlock() {
 // event notes e, to be emitted by unlock.
 func (s *Session) event(e Event) {
 	e.Time, e.Cookie = time.Now(), first(e.Cookie, s.m.keep.cookie.name)
+	if e.Route = s.request.Pattern; e.Route == "" {
+		e.Route = s.request.Method + " " + s.request.URL.Path
+	}
 	if e.Handle == "" && s.contents != nil {
 		e.Handle, e.Owner = s.id.handle, s.id.owner
 	}
@@ -145,7 +148,7 @@ func (s *Session) load() {
 		if !src.until.IsZero() && !now.Before(src.until) {
 			continue
 		}
-		text, found, several, err := src.cookie.read(s.header)
+		text, found, several, err := src.cookie.read(s.request.Header)
 		if several {
 			s.event(Event{Kind: EventDuplicate, Cookie: src.cookie.name})
 		}

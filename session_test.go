@@ -240,6 +240,11 @@ func TestUpdate(t *testing.T) {
 		if v, _ := n.Get(ctx); v != 1 {
 			t.Errorf("after Pop and Update: %d", v)
 		}
+		cart := sojourn.Field[map[string]int]("cart")
+		cart.Update(ctx, func(c map[string]int) map[string]int { c["tea"]++; return c })
+		if v, _ := cart.Get(ctx); v["tea"] != 1 {
+			t.Errorf("an Update of no map: %v", v)
+		}
 	})
 }
 

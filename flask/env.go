@@ -22,6 +22,10 @@ func KeysFromEnv(opts ...keys.Option) (*keys.Ring, error) {
 	if !ok || current == "" {
 		return nil, errors.New(`flask: environment variable SECRET_KEY is not set; make a key with "sojourn key new" (or: openssl rand -hex 32) and set it, on the Flask side too`)
 	}
+	if lines := strings.Split(strings.TrimRight(current, "\r\n"), "\n"); len(lines) > 1 && !slices.ContainsFunc(lines, func(l string) bool { return len(l) < keys.MinLength }) {
+		return nil, errors.New("flask: SECRET_KEY has several lines, each long enough for a key, but Flask takes the whole value for one key; " +
+			"put the older keys into SECRET_KEY_FALLBACKS, one a line")
+	}
 	secrets, names := [][]byte{[]byte(current)}, []string{"SECRET_KEY"}
 	var problems []error
 	if older := strings.TrimSuffix(os.Getenv("SECRET_KEY_FALLBACKS"), "\n"); older != "" {

@@ -138,6 +138,7 @@ func TestKeysFromEnv(t *testing.T) {
 	}{
 		{a, "", a}, {a, b, a + " " + b}, {a, b + "\n" + c + "\n", a + " " + b + " " + c}, {a, b + "\r\n" + c + "\r\n", a + " " + b + " " + c},
 		{" " + a + " ", "", " " + a + " "}, {"base64:" + a, "", "base64:" + a},
+		{a + "\n" + b, "", "SECRET_KEY has several lines"}, {a + "\nx", "", a + "\nx"},
 		{"", b, "SECRET_KEY is not set"}, {"dev", "", "SECRET_KEY"}, {a, "dev", "SECRET_KEY_FALLBACKS line 1"},
 		{a, b + "\n\n" + c, "line 2 is empty"}, {a, `["` + b + `", "` + c + `"]`, "is a list of keys"}, {a, b + "," + c, "is a list of keys"}, {a, b + "\n('" + c + "',)", "line 2 is a list"},
 	}

@@ -76,5 +76,8 @@ func validText(cookie string, v *flask.Verified, key secret, now int64) string {
 	fmt.Fprintf(&b, "size:       %d bytes\n", len(cookie))
 	fmt.Fprintf(&b, "compressed: %s\n", yesNo(v.Compressed))
 	fmt.Fprintf(&b, "payload:\n%s\n", anatomy.Indent(v.Payload))
+	if strings.Contains(v.Payload, `"_sojourn":`) {
+		fmt.Fprintln(&b, "Sojourn's own timeouts have not been checked: its idle timeout of 30 minutes is --max-age 1800")
+	}
 	return b.String()
 }

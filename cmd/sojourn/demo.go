@@ -26,7 +26,7 @@ func newDemo() *cobra.Command {
 		Long: `Run a small web application that keeps a sign-in, a language, a cart and
 messages in its session, and shows the cookie, taken apart, beside them. It
 needs no set-up: without --secret-file it makes a key for itself, and its
-sessions end when it stops. Events of sessions appear on standard error.`,
+sessions end when it stops. What happens to sessions is logged on standard error.`,
 		Example: `  sojourn demo
   sojourn demo --addr 127.0.0.1:9000`,
 		Args: cobra.NoArgs,

@@ -61,7 +61,7 @@ func appendReflect(dst []byte, v any, depth int) ([]byte, error) {
 	case reflect.Struct:
 		return appendStruct(dst, r, depth)
 	}
-	return dst, fmt.Errorf("sojourn: a %v cannot be kept in a session", r.Type())
+	return dst, fmt.Errorf("sojourn: a %v cannot be kept in a session, only data can", r.Type())
 }
 
 // appendBySelf lets a type write itself, if it or a pointer to it can. What it

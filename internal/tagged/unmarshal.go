@@ -25,7 +25,7 @@ func (e *TypeError) Error() string {
 	if e.Path != "" {
 		where = " (at " + e.Path + ")"
 	}
-	return fmt.Sprintf("sojourn: the stored value is a %s, which is not a %v%s", e.Got, e.Want, where)
+	return fmt.Sprintf("sojourn: the stored value is Python's %s%s, the program wants %v; delete the old field or give the new one another name", e.Got, where, e.Want)
 }
 
 // Unmarshal decodes raw into what dst points to. It takes what [Append] takes,
