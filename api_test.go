@@ -82,6 +82,9 @@ func declarations(t *testing.T, fset *token.FileSet, d ast.Decl) []string {
 	var lines []string
 	switch d := d.(type) {
 	case *ast.FuncDecl:
+		if d.Recv != nil && !exportedReceiver(d.Recv.List[0].Type) {
+			return nil
+		}
 		d.Body = nil
 		lines = append(lines, render(t, fset, d))
 	case *ast.GenDecl:
@@ -95,6 +98,18 @@ func declarations(t *testing.T, fset *token.FileSet, d ast.Decl) []string {
 		}
 	}
 	return lines
+}
+
+func exportedReceiver(t ast.Expr) bool {
+	switch t := t.(type) {
+	case *ast.StarExpr:
+		return exportedReceiver(t.X)
+	case *ast.IndexExpr:
+		return exportedReceiver(t.X)
+	case *ast.Ident:
+		return t.IsExported()
+	}
+	return true
 }
 
 func render(t *testing.T, fset *token.FileSet, node any) string {

@@ -44,4 +44,11 @@ func declaredPublic(h http.Header) bool {
 }
 
 // keepOutOfCaches forbids every cache to keep a response with a Set-Cookie.
-func keepOutOfCaches(h http.Header) { h["Cache-Control"] = []string{"private, no-store"} }
+func keepOutOfCaches(h http.Header) {
+	h["Cache-Control"] = []string{"private, no-store"}
+	for name := range h { // RFC 9213: a cache that has one of its own obeys that
+		if name == "Surrogate-Control" || strings.HasSuffix(strings.ToLower(name), "-cache-control") {
+			delete(h, name)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package sojourn
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -51,7 +52,12 @@ func (s *Session) save(h http.Header) error {
 	}
 	switch now := time.Now(); s.decide(h, now) {
 	case sendCookie:
-		return s.sendCookie(h, now)
+		needed := s.forced || s.changed()
+		err := s.sendCookie(h, now)
+		if _, large := errors.AsType[*TooLargeError](err); large && !needed {
+			return nil // a touch or an adoption can wait; the event is there
+		}
+		return err
 	case sendDeletion:
 		s.sendDeletion(h)
 	}
@@ -63,7 +69,10 @@ func (s *Session) save(h http.Header) error {
 func (s *Session) abandon(h http.Header) {
 	s.mu.Lock()
 	defer s.unlock()
-	if s.phase == open && s.contents != nil && s.ended {
+	if s.phase != committed && s.used {
+		addVary(h) // the panic's page may tell what was read
+	}
+	if s.phase != committed && s.contents != nil && s.ended {
 		s.sendDeletion(h)
 	}
 	s.phase = committed
@@ -104,6 +113,9 @@ func (s *Session) decide(h http.Header, now time.Time) verdict {
 
 // changed reports whether the session differs from what came in.
 func (s *Session) changed() bool {
+	if s.present && slices.Equal(s.view, s.base.State) && s.id == (identity{s.base.Handle, s.base.Owner, s.base.Created}) {
+		return false
+	}
 	if !s.present || s.id != (identity{s.base.Handle, s.base.Owner, s.base.Created}) || len(s.view) != len(s.base.State) {
 		return true
 	}
@@ -151,7 +163,7 @@ func (s *Session) sendCookie(h http.Header, now time.Time) error {
 	if err := s.measure(line); err != nil {
 		return err
 	}
-	lines := append(s.formerDeletions(false), line)
+	lines := append(s.formerDeletions(), line)
 	s.setCookies(h, lines)
 	return nil
 }
@@ -204,7 +216,7 @@ func (s *Session) measure(line string) error {
 // sendDeletion deletes the cookie, and those it came from. Flask's rules do it
 // even when none came in.
 func (s *Session) sendDeletion(h http.Header) {
-	lines := s.formerDeletions(true)
+	lines := s.formerDeletions()
 	_, found, _, _ := s.m.keep.cookie.read(s.request.Header)
 	if found || s.m.keep.traits.Flask != nil {
 		_ = s.measure(s.m.keep.cookie.deletion) // an event where Flask warns; ours is never too large
@@ -215,13 +227,14 @@ func (s *Session) sendDeletion(h http.Header) {
 	}
 }
 
-// formerDeletions are the lines that delete former cookies: the one that is
-// being moved, or all that came in.
-func (s *Session) formerDeletions(all bool) []string {
+// formerDeletions are the lines that delete the former cookies that came in.
+// They go with every cookie that is sent: one that stayed could shadow it, or
+// come to life again when it has gone.
+func (s *Session) formerDeletions() []string {
 	var lines []string
 	for i := range s.m.former {
 		f := &s.m.former[i].cookie
-		if !all && s.from != i+1 || f.deletion == s.m.keep.cookie.deletion {
+		if f.deletion == s.m.keep.cookie.deletion {
 			continue
 		}
 		if _, found, _, _ := f.read(s.request.Header); found {

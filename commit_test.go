@@ -160,7 +160,7 @@ func TestPanic(t *testing.T) {
 		}()
 		return rec.Header()
 	}
-	if h := panicking(func(ctx context.Context) { color.Set(ctx, "red") }, false); len(h) != 0 {
+	if h := panicking(func(ctx context.Context) { color.Set(ctx, "red") }, false); len(h) != 1 || h.Get("Vary") != "Cookie" {
 		t.Errorf("a panic after Set left %v", h)
 	}
 	h := panicking(func(ctx context.Context) { sojourn.End(ctx); color.Set(ctx, "red") }, false)

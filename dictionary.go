@@ -118,9 +118,14 @@ func (s *Session) Has(name string) bool {
 func (s *Session) Clear() {
 	s.use()
 	defer s.unlock()
-	if s.writeLocked(op{kind: opClear, keep: s.m.keep.traits.OwnerFields}) && s.m.keep.traits.Flask != nil {
-		s.id.owner = ""
+	traits := &s.m.keep.traits
+	if traits.Flask != nil {
+		if s.writeLocked(op{kind: opClear}) {
+			s.id.owner = ""
+		}
+		return
 	}
+	s.writeLocked(op{kind: opClear, keep: append(slices.Clip(traits.SignInFields), traits.OwnerField)})
 }
 
 // Len returns the number of fields, counting those that the session keeps for
@@ -135,10 +140,7 @@ func (s *Session) Len() int {
 // All yields the fields in the order of their names. Changes made meanwhile
 // do not show.
 func (s *Session) All() iter.Seq2[string, any] {
-	s.use()
-	s.settle()
-	fields := slices.Clone(s.view)
-	s.unlock()
+	fields := s.fields()
 	slices.SortFunc(fields, func(a, b EncodedField) int { return strings.Compare(a.Name, b.Name) })
 	return func(yield func(string, any) bool) {
 		for _, f := range fields {
@@ -147,4 +149,12 @@ func (s *Session) All() iter.Seq2[string, any] {
 			}
 		}
 	}
+}
+
+// fields is a copy of the fields as this request sees them.
+func (s *Session) fields() []EncodedField {
+	s.use()
+	defer s.unlock() // also when an update panics
+	s.settle()
+	return slices.Clone(s.view)
 }

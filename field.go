@@ -164,24 +164,31 @@ func (b BoundField[T]) Update(change func(T) T) {
 
 // UpdateNow is [Field.UpdateNow].
 func (b BoundField[T]) UpdateNow(change func(value T, present bool) (T, error)) (T, error) {
-	value, present := b.Get()
 	if !b.writable() {
+		value, _ := b.Get()
 		return value, b.s.Err()
 	}
-	next, err := change(usable(value), present)
-	if err != nil {
-		return value, err
+	for {
+		before, present := b.s.raw(b.name)
+		var value T
+		if present {
+			value, present = decodeField[T](b.s, b.name, before)
+		}
+		next, err := change(usable(value), present)
+		if err != nil {
+			return value, err
+		}
+		raw, err := tagged.Append(nil, next)
+		if err != nil {
+			return value, &FieldError{b.name, err}
+		}
+		switch b.s.swap(b.name, before, string(raw)) {
+		case swapped:
+			return next, nil
+		case swapLate:
+			return value, &FieldError{b.name, ErrLate}
+		} // another goroutine of this request was quicker: again
 	}
-	raw, err := tagged.Append(nil, next)
-	if err != nil {
-		err = &FieldError{b.name, err}
-	} else if !b.s.write(op{kind: opSet, name: b.name, raw: string(raw)}) {
-		err = &FieldError{b.name, ErrLate}
-	}
-	if err != nil {
-		return value, err
-	}
-	return next, nil
 }
 
 // writable reports whether the field may be written at all.

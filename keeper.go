@@ -75,9 +75,12 @@ type Traits struct {
 	// browser in a clockless form.
 	Lifetime time.Duration
 
-	// OwnerFields are the fields in which the form keeps the owner and what
-	// belongs to a sign-in. They are reserved, and Clear leaves them.
-	OwnerFields []string
+	// OwnerField is the field in which the form keeps the owner, if it does.
+	// It is reserved, and Clear leaves it.
+	OwnerField string
+
+	// SignInFields hold what else belongs to a sign-in. Clear leaves them.
+	SignInFields []string
 
 	// FirstCookie takes the first of several cookies of one name, as Flask
 	// does; otherwise differing ones are all refused.

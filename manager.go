@@ -211,5 +211,5 @@ func (m *Manager) deadline(rec *Record) time.Time {
 var reservedFields = []string{"_permanent", "_flashes", "_user_id", "_fresh", "_id", "_remember", "_remember_seconds", "_sojourn"}
 
 func (m *Manager) reserved(name string) bool {
-	return slices.Contains(reservedFields, name) || slices.Contains(m.keep.traits.OwnerFields, name)
+	return slices.Contains(reservedFields, name) || name != "" && name == m.keep.traits.OwnerField
 }

@@ -2,6 +2,8 @@ package sojourn
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 )
 
@@ -36,6 +38,10 @@ func (x *exchange) Value(key any) any {
 // deletion is left in the header for whoever recovers.
 func (m *Manager) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, inside := r.Context().Value(m).(*Session); inside {
+			next.ServeHTTP(w, r) // wrapped twice: one session is enough
+			return
+		}
 		x := &exchange{Context: r.Context()}
 		r = r.WithContext(x)
 		x.session.m, x.session.request, x.session.ctx = m, r, x
@@ -51,3 +57,12 @@ func (m *Manager) Middleware(next http.Handler) http.Handler {
 		x.response.finish()
 	})
 }
+
+// Format prints a context as package context does, without the request.
+func (x *exchange) Format(f fmt.State, _ rune) {
+	fmt.Fprint(f, x.Context)
+	io.WriteString(f, ".WithSession")
+}
+
+// String is for contexts made from this one, which ask for it.
+func (x *exchange) String() string { return fmt.Sprint(x) }

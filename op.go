@@ -2,6 +2,7 @@ package sojourn
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/sojourn-go/sojourn/internal/tagged"
 )
@@ -109,16 +110,25 @@ func withoutElements(list string, remove []string) string {
 	if err != nil {
 		return ""
 	}
-	rest := ""
-	remove = slices.Clone(remove)
+	left := map[string]int{}
+	for _, r := range remove {
+		left[r]++
+	}
+	var rest strings.Builder
 	for _, e := range elements {
-		if i := slices.Index(remove, e); i >= 0 {
-			remove = slices.Delete(remove, i, i+1)
+		if left[e] > 0 {
+			left[e]--
 			continue
 		}
-		rest = appendElement(rest, e)
+		if rest.Len() > 0 {
+			rest.WriteByte(',')
+		}
+		rest.WriteString(e)
 	}
-	return rest
+	if rest.Len() == 0 {
+		return ""
+	}
+	return "[" + rest.String() + "]"
 }
 
 // write adds o to what this request does, and reports whether it could.
@@ -139,6 +149,29 @@ func (s *Session) writeLocked(o op) bool {
 		s.settled++
 	}
 	return true
+}
+
+// What swap did.
+type swapResult uint8
+
+const (
+	swapped swapResult = iota
+	swapLost
+	swapLate
+)
+
+// swap sets a field if it still holds what was read, "" being nothing.
+func (s *Session) swap(name, before, after string) swapResult {
+	s.use()
+	defer s.unlock()
+	s.settle()
+	if now, _ := lookup(s.view, name); now != before {
+		return swapLost
+	}
+	if !s.writeLocked(op{kind: opSet, name: name, raw: after}) {
+		return swapLate
+	}
+	return swapped
 }
 
 // wrote reports whether this request wrote to a field by itself.

@@ -70,10 +70,39 @@ func (w *response) settle() {
 	h := w.below.Header()
 	clear(h)
 	maps.Copy(h, w.before)
+	w.session.abandon(h)
 	w.waste = make(http.Header)
 	w.state.Store(failed)
-	w.session.m.onError(w.below, w.session.request, w.err)
+	answered := false
+	defer func() {
+		if !answered { // Config.Error panicked: whoever recovers answers
+			w.state.Store(saved)
+		}
+	}()
+	page := errorPage{ResponseWriter: w.below}
+	w.session.m.onError(&page, w.session.request, w.err)
+	if answered = true; !page.begun {
+		defaultError(w.below, w.session.request, w.err) // silence would be a success
+	}
 }
+
+// An errorPage knows whether Config.Error has answered.
+type errorPage struct {
+	http.ResponseWriter
+	begun bool
+}
+
+func (p *errorPage) WriteHeader(status int) {
+	p.begun = p.begun || status >= 200
+	p.ResponseWriter.WriteHeader(status)
+}
+
+func (p *errorPage) Write(b []byte) (int, error) {
+	p.begun = true
+	return p.ResponseWriter.Write(b)
+}
+
+func (p *errorPage) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // finish saves the session of a handler that wrote nothing.
 func (w *response) finish() { _ = w.commit() } // the error has been answered
@@ -185,6 +214,17 @@ func (b beneath) SetWriteDeadline(t time.Time) error   { return b.controller().S
 func (b beneath) EnableFullDuplex() error              { return b.controller().EnableFullDuplex() }
 func (b beneath) Unwrap() http.ResponseWriter          { return b.w.below }
 func (b beneath) controller() *http.ResponseController { return http.NewResponseController(b.w.below) }
+
+// Flush and ReadFrom are for those who look through Unwrap for a writer that
+// has them.
+func (b beneath) Flush() { _ = b.w.FlushError() }
+func (b beneath) ReadFrom(src io.Reader) (int64, error) {
+	if err := b.w.commit(); err != nil {
+		return 0, err
+	}
+	return io.Copy(b.w.below, src)
+}
+
 func (b beneath) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if !supports[http.Hijacker](b.w.below) {
 		return nil, nil, http.ErrNotSupported

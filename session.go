@@ -3,7 +3,10 @@ package sojourn
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -370,14 +373,17 @@ func (s *Session) track(field string, value any) {
 
 // unsaved returns the values that were changed and not set again.
 func (s *Session) unsaved() error {
+	watched := slices.DeleteFunc(slices.Clone(s.tracked), func(t trackedValue) bool { return s.wrote(t.field) })
+	s.mu.Unlock() // encoding may run the application's code
+	defer s.mu.Lock()
 	var problems []error
-	for _, t := range s.tracked {
-		if s.wrote(t.field) {
-			continue
-		}
+	for _, t := range watched {
 		if now, err := tagged.Append(nil, t.value); err != nil || string(now) != t.encoded {
 			problems = append(problems, &FieldError{t.field, ErrUnsaved})
 		}
 	}
 	return errors.Join(problems...)
 }
+
+// Format writes no more than what it is: a Session holds the request's header.
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, "sojourn.Session") }

@@ -39,7 +39,10 @@ func (s *Session) SignIn(owner string) {
 	if !s.writable("") {
 		return
 	}
-	s.settleAll()
+	s.settle()
+	if !s.writable("") { // settling lets go of the lock
+		return
+	}
 	if s.id.owner != "" && s.id.owner != owner {
 		s.restart()
 	}

@@ -50,14 +50,14 @@ func ownerCheck(owner string) (check [11]byte) {
 // begins at the stamp of this cookie, and its identity comes from the
 // signature, so that parallel first requests agree and a copy of the cookie
 // cannot start afresh.
-func (s *Signer) adopt(d *sojourn.Decoded, v *Verified) {
+func (s *Signer) adopt(d *sojourn.Decoded, v *opened) {
 	for i, f := range d.State {
 		if f.Name != bookkeepingField {
 			continue
 		}
 		d.State = append(d.State[:i], d.State[i+1:]...) // ours since Split
 		text, _ := tagged.String(f.Raw)
-		if created, name, ok := parseBookkeeping(text, d.Owner); ok {
+		if created, name, ok := parseBookkeeping(text, d.Owner); ok && created.Before(v.IssuedAt.Add(time.Second)) {
 			d.Created, d.Handle = created, name
 			return
 		}

@@ -51,8 +51,8 @@ func newCodec(ring *keys.Ring, opts []Option, settings *Settings) *codec {
 	c := &codec{signer: signer, owner: o.ownerField, lenient: o.lenient}
 	c.traits = sojourn.Traits{
 		Err: err, Readable: true, FirstCookie: true,
-		Cookie:      sojourn.Cookie{Name: "session"},
-		OwnerFields: []string{o.ownerField, "_fresh", "_id"},
+		Cookie:     sojourn.Cookie{Name: "session"},
+		OwnerField: o.ownerField, SignInFields: []string{"_fresh", "_id"},
 	}
 	if settings != nil {
 		c.exact, c.lifetime = true, int64(settings.lifetime()/time.Second)
@@ -70,7 +70,7 @@ func (c *codec) Decode(text string, use sojourn.Use) (sojourn.Decoded, error) {
 	if c.exact {
 		maxAge = c.lifetime
 	}
-	var v Verified
+	var v opened
 	if err := c.signer.open(&v, text, use.Now, maxAge); err != nil {
 		return sojourn.Decoded{}, err
 	}
@@ -92,7 +92,7 @@ func (c *codec) Encode(rec *sojourn.Record, use sojourn.Use) (string, error) {
 	fields := make([]tagged.Field, 0, len(rec.State)+2)
 	signedIn := rec.Owner == c.ownerOf(rec.State)
 	for _, f := range rec.State {
-		if f.Name != bookkeepingField && (signedIn || f.Name != c.owner) {
+		if (c.exact || f.Name != bookkeepingField) && (signedIn || f.Name != c.owner) {
 			fields = append(fields, f)
 		}
 	}
@@ -112,6 +112,9 @@ func (c *codec) Encode(rec *sojourn.Record, use sojourn.Use) (string, error) {
 	var err error
 	if sc.json, err = tagged.AppendObject(sc.json[:0], fields); err != nil {
 		return "", err
+	}
+	if len(sc.json) > maxInflated {
+		return "", errTooLarge
 	}
 	return sc.cookie(sc.json, rec.LastSeen), nil
 }

@@ -47,7 +47,6 @@ func (s *Settings) apply(t *sojourn.Traits) {
 		Name: name, Domain: s.CookieDomain, Path: s.CookiePath, SameSite: sameSite, Partitioned: s.CookiePartitioned,
 	}
 	t.Clockless, t.Lifetime = true, s.lifetime()
-	t.OwnerFields = nil // clear() takes them, as in Flask
 	t.Flask = &sojourn.FlaskRules{
 		Secure: s.CookieSecure, ScriptReadable: s.CookieScripts, RefreshPermanent: !s.NoRefresh, MaxCookieSize: s.MaxCookieSize,
 	}

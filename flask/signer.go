@@ -71,7 +71,13 @@ type Verified struct {
 	IssuedAt   time.Time // whole seconds
 	Key        int       // which key of the ring signed it
 	Compressed bool
-	signature  [16]byte // the first bytes of it
+}
+
+// opened is what open finds: besides, the first bytes of the signature, which
+// are nobody's business.
+type opened struct {
+	Verified
+	signature [16]byte
 }
 
 // Sign returns a cookie with payload, the tagged JSON text of one mapping, as
@@ -83,6 +89,9 @@ func (s *Signer) Sign(payload string, at time.Time) (string, error) {
 	text, err := tagged.Canonical(nil, payload, s.options.lenient)
 	if err != nil {
 		return "", refusePayload(err)
+	}
+	if len(text) > maxInflated {
+		return "", errTooLarge
 	}
 	return s.sign(text, at), nil
 }
@@ -131,21 +140,21 @@ func (sc *scratch) sign(text []byte) {
 // A cookie that is refused for its age or its payload was signed with one of
 // the keys: Key and IssuedAt are then set, and Payload if it could be read.
 func (s *Signer) Verify(cookie string, now time.Time, maxAge time.Duration) (Verified, error) {
-	var v Verified
+	var v opened
 	if err := s.open(&v, cookie, now, int64(maxAge/time.Second)); err != nil {
-		return v, err
+		return v.Verified, err
 	}
 	if _, err := tagged.Split(nil, v.Payload, s.options.lenient); err != nil {
-		return v, refusePayload(err)
+		return v.Verified, refusePayload(err)
 	}
-	return v, nil
+	return v.Verified, nil
 }
 
 // noMaxAge lets open accept a cookie of any age.
 const noMaxAge = 1<<63 - 1
 
 // open verifies cookie without looking into the payload's JSON.
-func (s *Signer) open(v *Verified, cookie string, now time.Time, maxAge int64) error {
+func (s *Signer) open(v *opened, cookie string, now time.Time, maxAge int64) error {
 	if len(cookie) > MaxCookie {
 		return refuse(sojourn.ReasonTooLarge, "longer than 64 KiB")
 	}

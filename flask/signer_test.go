@@ -122,9 +122,8 @@ func TestCompression(t *testing.T) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}
-	cookie, _ := s.Sign(`{"a":"`+strings.Repeat("x", 1<<20)+`"}`, at)
-	if _, err := s.Verify(cookie, at, 0); sojourn.ReasonOf(err) != sojourn.ReasonTooLarge {
-		t.Errorf("a bomb: %v", err)
+	if _, err := s.Sign(`{"a":"`+strings.Repeat("x", 1<<20)+`"}`, at); sojourn.ReasonOf(err) != sojourn.ReasonTooLarge {
+		t.Errorf("what would not be read back: %v", err)
 	}
 }
 

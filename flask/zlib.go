@@ -18,6 +18,9 @@ const (
 	worthCompressing = 1 << 10
 )
 
+// errTooLarge is a session that would not be read back.
+var errTooLarge = refuse(sojourn.ReasonTooLarge, "the session is larger than 1 MiB, and would not be read back")
+
 var deflaters = sync.Pool{New: func() any { return zlib.NewWriter(nil) }}
 
 // compress returns text compressed if that is shorter by enough, and whether
