@@ -69,13 +69,20 @@ func (s *Session) save(h http.Header) error {
 func (s *Session) abandon(h http.Header) {
 	s.mu.Lock()
 	defer s.unlock()
-	if s.phase != committed && s.used {
-		addVary(h) // the panic's page may tell what was read
-	}
 	if s.phase != committed && s.contents != nil && s.ended {
 		s.sendDeletion(h)
 	}
 	s.phase = committed
+}
+
+// vary marks a page that somebody else writes, after a panic or a failure: it
+// may tell what was read.
+func (s *Session) vary(h http.Header) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.used {
+		addVary(h)
+	}
 }
 
 type verdict uint8

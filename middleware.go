@@ -50,6 +50,7 @@ func (m *Manager) Middleware(next http.Handler) http.Handler {
 		defer func() {
 			if !returned {
 				x.session.abandon(w.Header())
+				x.session.vary(w.Header())
 			}
 		}()
 		next.ServeHTTP(x.response.wrap(), r)

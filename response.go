@@ -70,7 +70,8 @@ func (w *response) settle() {
 	h := w.below.Header()
 	clear(h)
 	maps.Copy(h, w.before)
-	w.session.abandon(h)
+	w.session.abandon(h) // where it was not the session that failed, but an Update
+	w.session.vary(h)
 	w.waste = make(http.Header)
 	w.state.Store(failed)
 	answered := false
