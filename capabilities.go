@@ -31,6 +31,10 @@ func (w *response) wrap() http.ResponseWriter {
 	if _, ok := w.below.(http.CloseNotifier); ok {
 		can |= 16
 	}
+	return w.wrapAs(can)
+}
+
+func (w *response) wrapAs(can int) http.ResponseWriter {
 	switch can {
 	case 1:
 		return withF{w}

@@ -120,10 +120,10 @@ func (s *Session) decide(h http.Header, now time.Time) verdict {
 
 // changed reports whether the session differs from what came in.
 func (s *Session) changed() bool {
-	if s.present && slices.Equal(s.view, s.base.State) && s.id == (identity{s.base.Handle, s.base.Owner, s.base.Created}) {
+	if s.present && slices.Equal(s.view, s.base.State) && s.id == s.base.identity() {
 		return false
 	}
-	if !s.present || s.id != (identity{s.base.Handle, s.base.Owner, s.base.Created}) || len(s.view) != len(s.base.State) {
+	if !s.present || s.id != s.base.identity() || len(s.view) != len(s.base.State) {
 		return true
 	}
 	for _, f := range s.view {
@@ -152,8 +152,8 @@ func (s *Session) navigation() bool {
 func (s *Session) sendCookie(h http.Header, now time.Time) error {
 	keep := &s.m.keep
 	s.identify(now)
-	rec := Record{Handle: s.id.handle, Owner: s.id.owner, Created: s.id.created, LastSeen: now, State: s.view}
-	if s.idle && s.present {
+	rec := Snapshot{Handle: s.id.handle, Owner: s.id.owner, Created: s.id.created, LastSeen: now, State: s.view}
+	if s.idle && s.present && s.id == s.base.identity() {
 		rec.LastSeen = s.base.LastSeen
 	}
 	text, err := keep.codec.Encode(&rec, Use{Cookie: keep.cookie.name, Now: now})
@@ -170,19 +170,28 @@ func (s *Session) sendCookie(h http.Header, now time.Time) error {
 	if err := s.measure(line); err != nil {
 		return err
 	}
-	lines := append(s.formerDeletions(), line)
-	s.setCookies(h, lines)
+	s.setCookies(h, append(s.formerDeletions(), line))
+	s.announce()
 	return nil
 }
 
-// identify gives a session that begins here its identity, and says what
-// happened to it.
+// identify gives a session that begins here its identity.
 func (s *Session) identify(now time.Time) {
 	if s.id.handle == "" && !s.m.keep.traits.Clockless {
 		s.id.handle = handle.New(s.id.owner)
 	}
 	if s.id.created.IsZero() {
 		s.id.created = now
+	}
+}
+
+// announce says what has happened to the session, once it is certain.
+func (s *Session) announce() {
+	if over := s.base.Owner != "" && s.base.Owner != s.id.owner; s.present && (s.ended || over) {
+		s.event(Event{Kind: EventEnded, Handle: s.base.Handle, Owner: s.base.Owner})
+	}
+	if s.id == (identity{}) {
+		return
 	}
 	if !s.present || s.ended {
 		s.event(Event{Kind: EventCreated})
@@ -232,6 +241,7 @@ func (s *Session) sendDeletion(h http.Header) {
 	if len(lines) > 0 {
 		s.setCookies(h, lines)
 	}
+	s.announce()
 }
 
 // formerDeletions are the lines that delete the former cookies that came in.

@@ -208,6 +208,9 @@ func (s *cookieSpec) read(h http.Header) (value string, found, several bool, err
 			value, found = v, true
 		}
 	}
+	if len(value) > maxCookieText {
+		return "", true, several, &RefusedError{ReasonTooLarge, "longer than 16 KiB"}
+	}
 	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 		value = unquoteCookie(value[1 : len(value)-1])
 	}

@@ -2,6 +2,7 @@ package sojourn
 
 import (
 	"iter"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -38,7 +39,7 @@ func (s *Session) decodeAny(name, raw string) (any, bool) {
 // mutable reports whether a decoded value can be changed in place.
 func mutable(v any) bool {
 	switch v.(type) {
-	case []any, Tuple, map[string]any, []byte:
+	case []any, Tuple, map[string]any, []byte, *big.Int:
 		return true
 	}
 	return false
@@ -59,7 +60,7 @@ func (s *Session) Set(name string, value any) {
 }
 
 func (s *Session) setEncoded(kind opKind, name string, value any) {
-	if !s.checkName(name) {
+	if s.checkName(name) != nil {
 		return
 	}
 	raw, err := tagged.Append(nil, value)
@@ -95,7 +96,7 @@ func (s *Session) Delete(name string) { s.pop(name) }
 
 // pop removes a field and returns its text.
 func (s *Session) pop(name string) (raw string, ok bool) {
-	if !s.checkName(name) {
+	if s.checkName(name) != nil {
 		return "", false
 	}
 	s.use()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/sojourn-go/sojourn/internal/tagged"
 )
 
 // Errors that an application can meet in [Session.Err], in [Config.Error] and
@@ -24,6 +26,10 @@ var (
 	// a manager with [Config.Strict] looks for it.
 	ErrUnsaved = errors.New("sojourn: value read from the session was changed but not set again; call Set or Update")
 
+	// ErrNotText is a string that is not UTF-8. Often it came from a visitor:
+	// it is answered with 400.
+	ErrNotText = tagged.ErrText
+
 	// ErrSecretReadable is a [SecretField] in a session whose cookie the
 	// visitor can read.
 	ErrSecretReadable = errors.New("sojourn: secret field in a cookie that the visitor can read; keep it on the server")
@@ -32,7 +38,7 @@ var (
 
 	errPanicked = errors.New("sojourn: an Update function panicked while the session was being saved")
 
-	errBusy = errors.New("sojourn: response written while its session was being saved")
+	errBusy = errors.New("sojourn: an Update function wrote the response")
 )
 
 // A FieldError is a failure that concerns one field. It never holds a value.
@@ -109,9 +115,9 @@ func ReasonOf(err error) Reason {
 }
 
 // HTTPStatus returns the status that the default [Config.Error] answers err
-// with: 400 for [ErrNoOwner], else 500.
+// with: 400 for [ErrNoOwner] and [ErrNotText], else 500.
 func HTTPStatus(err error) int {
-	if errors.Is(err, ErrNoOwner) {
+	if errors.Is(err, ErrNoOwner) || errors.Is(err, ErrNotText) {
 		return http.StatusBadRequest
 	}
 	return http.StatusInternalServerError

@@ -52,6 +52,9 @@ type Event struct {
 func (e Event) Level() slog.Level {
 	switch e.Kind {
 	case EventFailed:
+		if HTTPStatus(e.Err) < 500 {
+			return slog.LevelWarn // the visitor's doing
+		}
 		return slog.LevelError
 	case EventFieldType, EventTooLarge, EventLate, EventLateUse, EventUncached, EventUnsent, EventDuplicate:
 		return slog.LevelWarn

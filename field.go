@@ -123,7 +123,7 @@ func (b BoundField[T]) GetOr(fallback T) T {
 
 // Set is [Field.Set].
 func (b BoundField[T]) Set(value T) {
-	if !b.writable() {
+	if b.check() != nil {
 		return
 	}
 	raw, err := tagged.Append(nil, value)
@@ -149,13 +149,13 @@ func (b BoundField[T]) Delete() { b.s.pop(b.name) }
 
 // Update is [Field.Update].
 func (b BoundField[T]) Update(change func(T) T) {
-	if !b.writable() {
+	if b.check() != nil {
 		return
 	}
 	b.s.write(op{kind: opUpdate, name: b.name, update: func(raw string, present bool) (string, error) {
 		var v T
 		if present {
-			v, _ = decodeField[T](b.s, b.name, raw)
+			v, _ = decodeInto[T](b.s, b.name, raw)
 		}
 		text, err := tagged.Append(nil, change(usable(v)))
 		return string(text), err
@@ -164,15 +164,15 @@ func (b BoundField[T]) Update(change func(T) T) {
 
 // UpdateNow is [Field.UpdateNow].
 func (b BoundField[T]) UpdateNow(change func(value T, present bool) (T, error)) (T, error) {
-	if !b.writable() {
+	if err := b.check(); err != nil {
 		value, _ := b.Get()
-		return value, b.s.Err()
+		return value, err
 	}
 	for {
 		before, present := b.s.raw(b.name)
 		var value T
 		if present {
-			value, present = decodeField[T](b.s, b.name, before)
+			value, present = decodeInto[T](b.s, b.name, before)
 		}
 		next, err := change(usable(value), present)
 		if err != nil {
@@ -191,17 +191,26 @@ func (b BoundField[T]) UpdateNow(change func(value T, present bool) (T, error)) 
 	}
 }
 
-// writable reports whether the field may be written at all.
-func (b BoundField[T]) writable() bool {
-	if b.secret && b.s.m.keep.traits.Readable {
-		b.s.fieldError(b.name, ErrSecretReadable)
-		return false
+// check returns why the field may not be written at all, if so. The error
+// sticks.
+func (b BoundField[T]) check() error {
+	if b.secret && !b.s.m.keep.traits.Sealed {
+		return b.s.fieldError(b.name, ErrSecretReadable)
 	}
 	return b.s.checkName(b.name)
 }
 
-// decodeField decodes a field's text, without an allocation where T is simple.
+// decodeField decodes a field's text for the handler, whose copy Strict watches.
 func decodeField[T any](s *Session, name, raw string) (T, bool) {
+	v, ok := decodeInto[T](s, name, raw)
+	if ok && s.m.strict && mutableType(reflect.TypeFor[T]()) {
+		s.track(name, v)
+	}
+	return v, ok
+}
+
+// decodeInto decodes a field's text, without an allocation where T is simple.
+func decodeInto[T any](s *Session, name, raw string) (T, bool) {
 	if v, ok := decodeSimple[T](raw); ok {
 		return v, true
 	}
@@ -210,9 +219,6 @@ func decodeField[T any](s *Session, name, raw string) (T, bool) {
 		s.mismatch(name, err)
 		var zero T
 		return zero, false
-	}
-	if s.m.strict && mutableType(reflect.TypeFor[T]()) {
-		s.track(name, v)
 	}
 	return v, true
 }

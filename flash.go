@@ -42,6 +42,10 @@ func (s *Session) flash(category string, message any) {
 	s.write(op{kind: opFlash, name: "_flashes", raw: string(raw)})
 }
 
+// Flash is the function [Flash] for a session at hand. Trusted HTML needs the
+// function.
+func (s *Session) Flash(category, message string) { s.flash(category, message) }
+
 // Flashes returns the messages that are waiting, oldest first, and removes
 // them; with categories, only those of one of them, though all are removed.
 // As in Flask, further calls in the same request return the same messages, and

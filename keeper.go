@@ -14,7 +14,7 @@ type Keeper struct {
 // them. Applications call the functions that choose a codec for them instead.
 func InCookie(codec Codec) Keeper { return Keeper{codec: codec} }
 
-// A Codec, for those who write a form of their own, turns a whole [Record] into the text of a cookie and back. It
+// A Codec, for those who write a form of their own, turns a whole [Snapshot] into the text of a cookie and back. It
 // decides about form, keys and freshness of the text; the [Manager] decides
 // about timeouts, sending and size. Implementations must be safe for
 // concurrent use, must not keep or change what they are given, and must not
@@ -29,7 +29,7 @@ type Codec interface {
 	Decode(text string, use Use) (Decoded, error)
 
 	// Encode writes rec, stamped with rec.LastSeen, under the active key.
-	Encode(rec *Record, use Use) (string, error)
+	Encode(rec *Snapshot, use Use) (string, error)
 }
 
 // Use, for those who write a [Codec], is the circumstances in which a [Codec] works: they are authenticated
@@ -45,7 +45,7 @@ type Use struct {
 
 // Decoded, for those who write a [Codec], is what Decode found.
 type Decoded struct {
-	Record
+	Snapshot
 
 	// Adopt is true when the text lacks what the form adds to a session
 	// that another program made. The next response that may will add it.
@@ -63,9 +63,9 @@ type Traits struct {
 	// first.
 	Cookie Cookie
 
-	// Readable means that the visitor can read the fields: a [SecretField]
-	// is refused.
-	Readable bool
+	// Sealed means that the visitor cannot read the fields. Otherwise a
+	// [SecretField] is refused.
+	Sealed bool
 
 	// Clockless means that the form does not hold Created: the manager can
 	// enforce no timeout, and New refuses one. Decode then enforces Lifetime.

@@ -197,7 +197,7 @@ func (m *Manager) idleTimeout(owner string) time.Duration {
 }
 
 // deadline is when rec ends if it is not used again.
-func (m *Manager) deadline(rec *Record) time.Time {
+func (m *Manager) deadline(rec *Snapshot) time.Time {
 	idle := rec.LastSeen.Add(m.idleTimeout(rec.Owner))
 	if absolute := rec.Created.Add(m.absolute); absolute.Before(idle) {
 		return absolute

@@ -174,9 +174,10 @@ func (s *Session) swap(name, before, after string) swapResult {
 	return swapped
 }
 
-// wrote reports whether this request wrote to a field by itself.
-func (s *Session) wrote(name string) bool {
-	return slices.ContainsFunc(s.ops, func(o op) bool { return o.kind == opClear || o.name == name })
+// wroteSince reports whether this request has written to a field after its
+// first n changes.
+func (s *Session) wroteSince(n int, name string) bool {
+	return slices.ContainsFunc(s.ops[min(n, len(s.ops)):], func(o op) bool { return o.kind == opClear || o.name == name })
 }
 
 // settle applies the ops that are waiting behind an update, so that a read sees
@@ -217,6 +218,10 @@ func (s *Session) settleAll() {
 // again however the function ends.
 func (s *Session) runUpdate(o *op) (string, error) {
 	raw, ok := lookup(s.view, o.name)
+	if s.phase == committing {
+		s.updating.Store(true)
+		defer s.updating.Store(false)
+	}
 	s.mu.Unlock()
 	defer s.mu.Lock()
 	return o.update(raw, ok)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,6 +19,7 @@ type response struct {
 	below   http.ResponseWriter
 	session *Session
 	before  http.Header // the header before the handler
+	saving  sync.Mutex  // held while the session is being saved
 	state   atomic.Uint32
 	err     error       // why the session could not be saved
 	waste   http.Header // the handler's header after that
@@ -25,8 +27,7 @@ type response struct {
 
 // The states of a response.
 const (
-	unsaved uint32 = iota
-	saving
+	notSaved uint32 = iota
 	saved
 	failed
 )
@@ -38,7 +39,7 @@ func (w *response) init(below http.ResponseWriter, s *Session) {
 	}
 }
 
-// commit saves the session once. When it fails, Config.Error has answered
+// commit saves the session once; who comes meanwhile waits. When it fails, Config.Error has answered
 // already, and the handler gets the error from whatever it does.
 func (w *response) commit() error {
 	switch w.state.Load() {
@@ -47,11 +48,13 @@ func (w *response) commit() error {
 	case failed:
 		return w.err
 	}
-	if !w.state.CompareAndSwap(unsaved, saving) {
-		if w.state.Load() == saving {
-			return errBusy
-		}
-		return w.commit()
+	if w.session.updating.Load() {
+		return errBusy // an Update function writes the response: waiting for it would take for ever
+	}
+	w.saving.Lock()
+	defer w.saving.Unlock()
+	if w.state.Load() != notSaved {
+		return w.err // another goroutine was quicker
 	}
 	w.err = errPanicked // until it is known better
 	defer w.settle()
@@ -165,7 +168,7 @@ func (w *response) flush() {
 // hijacker.
 func (w *response) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	sent := len(w.below.Header()["Set-Cookie"])
-	fresh := w.state.Load() == unsaved
+	fresh := w.state.Load() == notSaved
 	if err := w.commit(); err != nil {
 		return nil, nil, err
 	}

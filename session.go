@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sojourn-go/sojourn/internal/handle"
@@ -31,17 +32,18 @@ type Session struct {
 	used      bool // a method was called: the response depends on the session
 	idle      bool // NoActivity was called
 	err       error
-	events    []Event // to be emitted once no lock is held
-	*contents         // nil until the cookie has been looked at
+	events    []Event     // to be emitted once no lock is held
+	updating  atomic.Bool // an Update function runs while the session is being saved
+	*contents             // nil until the cookie has been looked at
 }
 
 // contents is what is known of a session once its cookie has been looked at.
 type contents struct {
 	// What came in.
-	from    int    // which source: 0 is Keep, then AlsoRead
-	base    Record // as it was loaded; its zero value is a session that does not exist yet
-	present bool   // base came from a valid cookie
-	adopt   bool   // base has to be rewritten in our form
+	from    int      // which source: 0 is Keep, then AlsoRead
+	base    Snapshot // as it was loaded; its zero value is a session that does not exist yet
+	present bool     // base came from a valid cookie
+	adopt   bool     // base has to be rewritten in our form
 
 	// What it has become: ops[:settled] have been applied to view.
 	id       identity
@@ -67,6 +69,9 @@ type identity struct {
 	owner   string
 	created time.Time
 }
+
+// identity is what rec says of it.
+func (rec *Snapshot) identity() identity { return identity{rec.Handle, rec.Owner, rec.Created} }
 
 type phase uint8
 
@@ -146,6 +151,12 @@ func (s *Session) load() {
 	}
 	s.contents = new(contents)
 	now := time.Now()
+	var refused []Event
+	defer func() {
+		for _, e := range refused {
+			s.event(e)
+		}
+	}()
 	for i := range 1 + len(s.m.former) {
 		src := s.m.source(i)
 		if !src.until.IsZero() && !now.Before(src.until) {
@@ -155,20 +166,19 @@ func (s *Session) load() {
 		if several {
 			s.event(Event{Kind: EventDuplicate, Cookie: src.cookie.name})
 		}
-		if !found || text == "" {
+		if !found || text == "" && err == nil {
 			continue
-		}
-		if err == nil && len(text) > maxCookieText {
-			err = &RefusedError{ReasonTooLarge, "longer than 16 KiB"}
 		}
 		var d Decoded
 		if err == nil {
 			d, err = src.codec.Decode(text, Use{Cookie: src.cookie.name, Now: now, Room: s.room[:0:len(s.room)]})
 		}
 		if err != nil {
-			s.event(Event{Kind: EventRefused, Cookie: src.cookie.name, Reason: ReasonOf(err), Err: err})
+			refused = append(refused, Event{Kind: EventRefused, Cookie: src.cookie.name, Reason: ReasonOf(err), Err: err})
 			continue
 		}
+		// A form or key that is being left behind reads what Keep could not.
+		refused = slices.DeleteFunc(refused, func(e Event) bool { return e.Cookie == src.cookie.name })
 		s.accept(i, &d, now)
 		return
 	}
@@ -187,14 +197,14 @@ func (s *Session) accept(i int, d *Decoded, now time.Time) {
 	if d.Owner == "" && len(d.State) == 0 {
 		return // bookkeeping alone is no session
 	}
-	if !s.m.keep.traits.Clockless && now.After(s.m.deadline(&d.Record)) {
+	if !s.m.keep.traits.Clockless && now.After(s.m.deadline(&d.Snapshot)) {
 		s.event(Event{Kind: EventExpired, Handle: d.Handle, Owner: d.Owner})
 		return
 	}
 	s.from, s.present, s.adopt = i, true, i > 0 || d.Adopt
-	s.base = d.Record
+	s.base = d.Snapshot
 	s.view = d.State
-	s.id = identity{d.Handle, d.Owner, d.Created}
+	s.id = d.identity()
 }
 
 // IsNew reports whether the request brought no session: no cookie, or none
@@ -325,10 +335,12 @@ func (s *Session) writable(field string) bool {
 }
 
 // fieldError notes what went wrong with one field.
-func (s *Session) fieldError(field string, err error) {
+func (s *Session) fieldError(field string, err error) error {
 	s.mu.Lock()
 	defer s.unlock()
-	s.fail(&FieldError{field, err})
+	err = &FieldError{field, err}
+	s.fail(err)
+	return err
 }
 
 // mismatch notes that a stored value is not what the program expects.
@@ -340,16 +352,14 @@ func (s *Session) mismatch(field string, err error) {
 
 // checkName notes a write to a field that is not the application's, or whose
 // name is not text.
-func (s *Session) checkName(field string) bool {
+func (s *Session) checkName(field string) error {
 	if s.m.reserved(field) {
-		s.fieldError(field, ErrReserved)
-		return false
+		return s.fieldError(field, ErrReserved)
 	}
 	if _, err := tagged.AppendString(nil, field); err != nil {
-		s.fieldError(field, err)
-		return false
+		return s.fieldError(field, err)
 	}
-	return true
+	return nil
 }
 
 // A trackedValue is a value that Strict watches.
@@ -357,6 +367,7 @@ type trackedValue struct {
 	field   string
 	value   any
 	encoded string
+	ops     int // how many changes the request had made before
 }
 
 // track remembers a value that the handler got, to see later whether it was
@@ -368,12 +379,12 @@ func (s *Session) track(field string, value any) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tracked = append(s.tracked, trackedValue{field, value, string(encoded)})
+	s.tracked = append(s.tracked, trackedValue{field, value, string(encoded), len(s.ops)})
 }
 
 // unsaved returns the values that were changed and not set again.
 func (s *Session) unsaved() error {
-	watched := slices.DeleteFunc(slices.Clone(s.tracked), func(t trackedValue) bool { return s.wrote(t.field) })
+	watched := slices.DeleteFunc(slices.Clone(s.tracked), func(t trackedValue) bool { return s.wroteSince(t.ops, t.field) })
 	s.mu.Unlock() // encoding may run the application's code
 	defer s.mu.Lock()
 	var problems []error

@@ -64,9 +64,6 @@ func (s *Session) End() {
 	if !s.writable("") {
 		return
 	}
-	if s.present {
-		s.event(Event{Kind: EventEnded})
-	}
 	s.restart()
 	s.id = identity{}
 	s.modified, s.ended, s.signedIn = true, true, false

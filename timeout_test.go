@@ -242,3 +242,67 @@ func TestRenamed(t *testing.T) {
 		}
 	})
 }
+
+// TestSignInRestartsAbsolute: the absolute timeout counts from the sign-in.
+func TestSignInRestartsAbsolute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := newManager(t, func(c *sojourn.Config) { c.IdleTimeout, c.AbsoluteTimeout = time.Hour, time.Hour })
+		b := newBrowser(t, m)
+		b.do(func(ctx context.Context) { color.Set(ctx, "blue") })
+		time.Sleep(50 * time.Minute)
+		b.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice") })
+		time.Sleep(50 * time.Minute)
+		if owner(b) != "alice" {
+			t.Error("the sign-in did not begin a new absolute timeout")
+		}
+		b.do(func(ctx context.Context) { sojourn.From(ctx).Regenerate() })
+		time.Sleep(11 * time.Minute)
+		if owner(b) != "" {
+			t.Error("Regenerate did")
+		}
+	})
+}
+
+// TestNoActivitySignIn: a session that begins now is not as old as the one
+// before it.
+func TestNoActivitySignIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := newManager(t, nil)
+		b := newBrowser(t, m)
+		b.do(func(ctx context.Context) { color.Set(ctx, "blue") })
+		time.Sleep(29 * time.Minute)
+		b.do(func(ctx context.Context) { sojourn.From(ctx).NoActivity(); sojourn.SignIn(ctx, "alice") })
+		time.Sleep(20 * time.Minute)
+		if owner(b) != "alice" {
+			t.Error("died of the age of the session before")
+		}
+	})
+}
+
+// TestTouchIsRare: a touch a minute is enough, however long the timeout, and an
+// anonymous session with a short one is touched in time.
+func TestTouchIsRare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := newManager(t, func(c *sojourn.Config) { c.IdleTimeout = 10 * time.Hour })
+		b := newBrowser(t, m)
+		b.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice") })
+		time.Sleep(59 * time.Second)
+		if res := b.do(func(ctx context.Context) { sojourn.Owner(ctx) }); setCookie(res) != "" {
+			t.Error("touched after 59 seconds")
+		}
+		time.Sleep(time.Second)
+		if res := b.do(func(ctx context.Context) { sojourn.Owner(ctx) }); setCookie(res) == "" {
+			t.Error("not touched after a minute")
+		}
+		b.m, _ = newManager(t, func(c *sojourn.Config) { c.IdleTimeout, c.AnonymousIdle = 10*time.Hour, 20*time.Second })
+		b.do(func(ctx context.Context) { sojourn.End(ctx); color.Set(ctx, "blue") })
+		for range 20 {
+			time.Sleep(9 * time.Second)
+			b.do(func(ctx context.Context) {
+				if _, ok := color.Get(ctx); !ok {
+					t.Fatal("an anonymous session in use has ended")
+				}
+			})
+		}
+	})
+}

@@ -30,8 +30,8 @@ func benchCodec(b *testing.B) *codec {
 	return newCodec(ring, nil, nil)
 }
 
-func benchRecord() *sojourn.Record {
-	return &sojourn.Record{
+func benchRecord() *sojourn.Snapshot {
+	return &sojourn.Snapshot{
 		Handle: "a3AAAAAAAAAAAAAAAAAAAAAA", Owner: "1835", Created: benchNow, LastSeen: benchNow, State: benchFields,
 	}
 }

@@ -21,7 +21,7 @@ import (
 const bookkeepingField = "_sojourn"
 
 // formatBookkeeping returns the field's JSON text.
-func formatBookkeeping(rec *sojourn.Record) string {
+func formatBookkeeping(rec *sojourn.Snapshot) string {
 	var room [96]byte
 	b := append(room[:0], `"1.`...)
 	b = append(strconv.AppendInt(b, rec.Created.UnixMilli(), 36), '.')

@@ -1,7 +1,7 @@
 package flask
 
 import (
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sojourn-go/sojourn"
@@ -50,7 +50,7 @@ func newCodec(ring *keys.Ring, opts []Option, settings *Settings) *codec {
 	o := newOptions(opts)
 	c := &codec{signer: signer, owner: o.ownerField, lenient: o.lenient}
 	c.traits = sojourn.Traits{
-		Err: err, Readable: true, FirstCookie: true,
+		Err: err, FirstCookie: true,
 		Cookie:     sojourn.Cookie{Name: "session"},
 		OwnerField: o.ownerField, SignInFields: []string{"_fresh", "_id"},
 	}
@@ -78,7 +78,7 @@ func (c *codec) Decode(text string, use sojourn.Use) (sojourn.Decoded, error) {
 	if err != nil {
 		return sojourn.Decoded{}, refusePayload(err)
 	}
-	d := sojourn.Decoded{Record: sojourn.Record{
+	d := sojourn.Decoded{Snapshot: sojourn.Snapshot{
 		Owner: c.ownerOf(fields), Created: v.IssuedAt, LastSeen: v.IssuedAt, State: fields,
 	}}
 	if !c.exact {
@@ -88,7 +88,7 @@ func (c *codec) Decode(text string, use sojourn.Use) (sojourn.Decoded, error) {
 }
 
 // Encode implements [sojourn.Codec].
-func (c *codec) Encode(rec *sojourn.Record, use sojourn.Use) (string, error) {
+func (c *codec) Encode(rec *sojourn.Snapshot, use sojourn.Use) (string, error) {
 	fields := make([]tagged.Field, 0, len(rec.State)+2)
 	signedIn := rec.Owner == c.ownerOf(rec.State)
 	for _, f := range rec.State {
@@ -128,9 +128,15 @@ func (c *codec) ownerOf(fields []tagged.Field) string {
 		if owner, ok := tagged.String(fields[i].Raw); ok {
 			return owner
 		}
-		if _, err := strconv.ParseInt(fields[i].Raw, 10, 64); err == nil {
+		if isInteger(fields[i].Raw) {
 			return fields[i].Raw
 		}
 	}
 	return ""
+}
+
+// isInteger reports whether a value's text is an integer, of any size.
+func isInteger(raw string) bool {
+	digits := strings.TrimPrefix(raw, "-")
+	return digits != "" && strings.Trim(digits, "0123456789") == ""
 }

@@ -28,7 +28,9 @@ type options struct {
 func newOptions(opts []Option) options {
 	o := options{salt: "cookie-session", digest: crypto.SHA1, ownerField: "_user_id"}
 	for _, opt := range opts {
-		opt(&o)
+		if opt != nil {
+			opt(&o)
+		}
 	}
 	return o
 }

@@ -48,8 +48,8 @@ func NewSigner(ring *keys.Ring, opts ...Option) (*Signer, error) {
 	if err := s.options.check(ring); err != nil {
 		return nil, err
 	}
-	for i := range ring.Len() {
-		secret := ring.At(i).Bytes()
+	for _, key := range ring.All() {
+		secret := key.Bytes()
 		derived := s.options.derive(secret)
 		identity := hmac.New(sha256.New, secret)
 		identity.Write([]byte("sojourn flask session identity"))

@@ -21,7 +21,8 @@ func (r *Ring) Len() int { return len(r.list()) }
 
 // At returns the key at position i. Position 0 is the active key. At panics if
 // i is out of range, as an index into a slice does: an absent key must not
-// pass for an empty one.
+// pass for an empty one. To go through a ring use All, which sees it at one
+// moment.
 func (r *Ring) At(i int) Key { return r.list()[i] }
 
 // All yields the positions and keys, the active one first.

@@ -236,7 +236,8 @@ func appendFloat(dst []byte, f float64) []byte {
 	return dst
 }
 
-var errText = errors.New("sojourn: text that is not UTF-8; keep such data in a []byte")
+// ErrText is a string that is not text.
+var ErrText = errors.New("sojourn: text that is not UTF-8; keep such data in a []byte")
 
 // AppendString appends s as a JSON string in ASCII. A lone surrogate may be in
 // s as its three WTF-8 bytes; any other text that is not UTF-8 is an error.
@@ -269,7 +270,7 @@ func AppendString(dst []byte, s string) ([]byte, error) {
 		switch {
 		case r == utf8.RuneError && size == 1:
 			if !isSurrogate(s[i:]) || s[i+1] < 0xb0 && isSurrogate(s[i+3:]) && s[i+4] >= 0xb0 {
-				return dst, errText // a pair would come back as another string
+				return dst, ErrText // a pair would come back as another string
 			}
 			unit(0xd000 | rune(s[i+1]&0x3f)<<6 | rune(s[i+2]&0x3f))
 			i += 3

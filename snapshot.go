@@ -19,9 +19,9 @@ type UUID = tagged.UUID
 // tagged JSON text. Text that nobody touched is carried through as it came.
 type EncodedField = tagged.Field
 
-// A Record is one session as it is kept: what every [Codec] writes and reads.
+// A Snapshot is a whole session as a [Codec] writes and reads it.
 // Applications have no use for it; they have [Session] and [Field].
-type Record struct {
+type Snapshot struct {
 	Handle   string         // random public name; "" where the form holds none
 	Owner    string         // the application's identifier of the signed-in user; "" for nobody
 	Created  time.Time      // when it was made; the absolute timeout counts from here
