@@ -55,10 +55,12 @@ func (s *Signer) adopt(d *sojourn.Decoded, v *opened) {
 		if f.Name != bookkeepingField {
 			continue
 		}
-		d.State = append(d.State[:i], d.State[i+1:]...) // ours since Split
+		copy(d.State[1:], d.State[:i]) // the slice is ours since Split, and few names sort before this one
+		d.State = d.State[1:]
 		text, _ := tagged.String(f.Raw)
-		if created, name, ok := parseBookkeeping(text, d.Owner); ok && created.Before(v.IssuedAt.Add(time.Second)) {
-			d.Created, d.Handle = created, name
+		created, name, ok := parseBookkeeping(text, d.Owner)
+		if ok && created < (v.IssuedAt.Unix()+1)*1000 { // nothing is made after it was issued
+			d.Created, d.Handle = time.UnixMilli(created), name
 			return
 		}
 		break
@@ -70,14 +72,31 @@ func (s *Signer) adopt(d *sojourn.Decoded, v *opened) {
 	d.Adopt = true
 }
 
-func parseBookkeeping(text, owner string) (created time.Time, name string, ok bool) {
-	version, text, _ := strings.Cut(text, ".")
-	millis, text, _ := strings.Cut(text, ".")
-	name, check, _ := strings.Cut(text, ".")
-	n, err := strconv.ParseInt(millis, 36, 64)
-	want := ownerCheck(owner)
-	if version != "1" || err != nil || n < 0 || n > 1<<48 || !handle.Valid(name) || check != string(want[:]) {
-		return time.Time{}, "", false
+// base36 reads a number of up to ten digits, without a leading zero.
+func base36(text string) (n int64, ok bool) {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case '0' <= c && c <= '9' && !(c == '0' && i == 0):
+			n = n*36 + int64(c-'0')
+		case 'a' <= c && c <= 'z':
+			n = n*36 + int64(c-'a'+10)
+		default:
+			return 0, false
+		}
 	}
-	return time.UnixMilli(n), name, true
+	return n, text != "" && len(text) <= 10
+}
+
+func parseBookkeeping(text, owner string) (millis int64, name string, ok bool) {
+	const handleLen, checkLen = 24, 11
+	end := len(text) - len(".") - handleLen - len(".") - checkLen // of the time
+	if !strings.HasPrefix(text, "1.") || end <= 2 || end > 12 || text[end] != '.' || text[end+1+handleLen] != '.' {
+		return 0, "", false
+	}
+	name, want := text[end+1:end+1+handleLen], ownerCheck(owner)
+	millis, ok = base36(text[2:end])
+	if !ok || !handle.Valid(name) || text[end+handleLen+2:] != string(want[:]) {
+		return 0, "", false
+	}
+	return millis, name, true
 }

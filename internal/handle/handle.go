@@ -38,11 +38,18 @@ func Valid(text string) bool {
 		return false
 	}
 	for i := range len(text) {
-		c := text[i]
-		hexDigit := '0' <= c && c <= '9' || 'a' <= c && c <= 'f'
-		if !hexDigit && (i < 2 || !('g' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '-' || c == '_')) {
+		if !base64Digit[text[i]] {
 			return false
 		}
 	}
-	return true
+	return hexDigit(text[0]) && hexDigit(text[1])
 }
+
+func hexDigit(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
+
+var base64Digit = func() (table [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+		table[c] = true
+	}
+	return table
+}()
