@@ -72,6 +72,9 @@ func FromFile(path string, opts ...Option) (*Ring, error) {
 
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
+	if err != nil && isEnvValue(path) {
+		return nil, errors.New("keys: FromFile was given the value of an environment variable, and there is no such file; give it the name of a file, or use FromEnv with the variable's name")
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("keys: %w; %s", err, howToMakeFile(path))
 	}

@@ -233,3 +233,12 @@ func TestShellQuote(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyAsPath: a key in place of a file's name is not repeated.
+func TestKeyAsPath(t *testing.T) {
+	key := Generate()
+	t.Setenv("SECRET_KEY", key)
+	if _, err := FromFile(os.Getenv("SECRET_KEY")); err == nil || strings.Contains(err.Error(), key) {
+		t.Errorf("%v", err)
+	}
+}

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -78,5 +80,24 @@ func inspectJSON(cmd *cobra.Command, cookie string, p *anatomy.Parts) error {
 		}
 	}
 	return output(cmd, fmt.Sprintf(`{"verified":false,"issued_at":%d,"signature":%s,"size":%d,"compressed":%t,"payload":%s}`+"\n",
-		p.IssuedAt.Unix(), quote(p.Signature), len(cookie), p.Compressed, p.JSON))
+		p.IssuedAt.Unix(), escaped(quote(p.Signature)), len(cookie), p.Compressed, escaped(p.JSON)))
+}
+
+// escaped writes what a terminal might obey as JSON escapes. In JSON text such
+// characters stand in strings only, and mean the same. Nobody has verified
+// them, unlike those that verify prints as they are.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r < 0x7f || strconv.IsPrint(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }

@@ -29,7 +29,7 @@ needs no set-up: without --secret-file it makes a key for itself, and its
 sessions end when it stops. What happens to sessions is logged on standard error.`,
 		Example: `  sojourn demo
   sojourn demo --addr 127.0.0.1:9000`,
-		Args: cobra.NoArgs,
+		Args: noKeyArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ring, err := demoRing(files)
 			if err != nil {

@@ -94,7 +94,7 @@ func readKeys(cmd *cobra.Command, file, env string) ([]byte, error) {
 	case cmd.Flags().Changed("file"):
 		f, err := os.Open(file)
 		if err != nil {
-			return nil, fmt.Errorf("key file: %w", err)
+			return nil, fmt.Errorf("key file: %w", openError(file, err))
 		}
 		defer f.Close()
 		return readBounded(f, "key file "+file, maxKeys)

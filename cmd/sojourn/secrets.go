@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func readSecrets(files []string) ([]secret, error) {
 func readSecret(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, fmt.Errorf("secret file: %w", err)
+		return nil, fmt.Errorf("secret file: %w", openError(file, err))
 	}
 	defer f.Close()
 	content, err := readBounded(f, "secret file "+file, maxInput)
@@ -73,6 +74,19 @@ func readSecret(file string) ([]byte, error) {
 		return nil, fmt.Errorf("secret file %s is empty: anybody could sign with an empty key", file)
 	}
 	return content, nil
+}
+
+// openError says why a file could not be opened. Where the name may be a key
+// that was given in place of a file, it is not repeated.
+func openError(file string, err error) error {
+	cause := err
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		cause = e.Err
+	}
+	if !strings.ContainsAny(file, "./\\") && keys.Check([]byte(file)).OK() {
+		return fmt.Errorf("%w: give the name of a file, not a key", cause)
+	}
+	return fmt.Errorf("open %s: %w", printable(file), cause)
 }
 
 // decodeBase64 reads either alphabet, padded or not, on one line or several.
@@ -102,11 +116,11 @@ func warn(cmd *cobra.Command, secrets []secret) {
 	for _, s := range secrets {
 		for _, p := range keys.Check(s.bytes).Problems {
 			if p.Refused {
-				fmt.Fprintf(cmd.ErrOrStderr(), "sojourn: warning: %s: %s\n", s.source, p.Text)
+				fmt.Fprintf(cmd.ErrOrStderr(), "sojourn: warning: %s: %s\n", printable(s.source), p.Text)
 			}
 		}
 		if last := s.bytes[len(s.bytes)-1]; len(s.bytes) > 1 && (last == '\n' || last == '\r' || last == ' ') {
-			fmt.Fprintf(cmd.ErrOrStderr(), "sojourn: warning: %s: the key ends with white space, which counts\n", s.source)
+			fmt.Fprintf(cmd.ErrOrStderr(), "sojourn: warning: %s: the key ends with white space, which counts\n", printable(s.source))
 		}
 	}
 }

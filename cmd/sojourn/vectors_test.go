@@ -256,7 +256,10 @@ func TestVectorsInspect(t *testing.T) {
 			if got.code != exitOK || !found || !strings.HasPrefix(got.stdout, begin) {
 				t.Fatalf("%+v", got)
 			}
-			v.wantText(t, "inspected", strings.TrimSuffix(text, "}\n"))
+			if text = strings.TrimSuffix(text, "}\n"); v.Name == "decoder/10" {
+				text = strings.ReplaceAll(text, `\u007f`, "\x7f") // unverified: a terminal must not obey it
+			}
+			v.wantText(t, "inspected", text)
 			if human := call(t, "", "cookie", "inspect", v.Cookie); human.code != exitOK {
 				t.Errorf("%+v", human)
 			}

@@ -492,3 +492,18 @@ func TestVerifyCommand(t *testing.T) {
 		t.Errorf("%q is not on the page\n%s", want, recorder.Body)
 	}
 }
+
+// TestCommandToCopyIsOneWord: a cookie that somebody planted does not turn the
+// command that the page offers to copy into another one.
+func TestCommandToCopyIsOneWord(t *testing.T) {
+	const planted = "eyJhIjoxfQ.ZVPxAA.x'$(id)'"
+	b := newBrowser(t)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Cookie", CookieName+"="+planted)
+	rec := httptest.NewRecorder()
+	b.server.Config.Handler.ServeHTTP(rec, r)
+	body := html.UnescapeString(rec.Body.String())
+	if strings.Contains(body, "inspect '"+planted) || !strings.Contains(body, "cookie inspect "+shellQuote(planted)) {
+		t.Error("the command is not one word a part")
+	}
+}

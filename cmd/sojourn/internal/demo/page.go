@@ -124,13 +124,13 @@ func (a *app) takeApart(r *http.Request, now time.Time) cookieView {
 	if err != nil || parts.PayloadErr != nil || parts.TimestampErr != nil {
 		return c
 	}
-	c.Readable = true // and of our alphabet, so that the commands below need no more quoting
+	c.Readable = true
 	c.Payload, c.Timestamp, c.Signature = parts.Payload, parts.Timestamp, parts.Signature
 	c.JSON, c.Compressed = anatomy.Indent(parts.JSON), parts.Compressed
 	c.Issued = parts.IssuedAt.UTC()
 	c.Age = ageText(now.Sub(parts.IssuedAt))
-	c.Inspect = "sojourn cookie inspect '" + cookie.Value + "'"
-	c.Verify = "sojourn cookie verify --secret-file " + shellQuote(a.secretFile) + " '" + cookie.Value + "'"
+	c.Inspect = "sojourn cookie inspect " + shellQuote(cookie.Value)
+	c.Verify = "sojourn cookie verify --secret-file " + shellQuote(a.secretFile) + " " + shellQuote(cookie.Value)
 	fields, err := flask.Decode(parts.JSON)
 	if err != nil {
 		return c
