@@ -26,7 +26,8 @@ import (
 type Field[T any] string
 
 // A SecretField is a [Field] whose value must never be in a cookie that the
-// visitor can read: there, setting it is [ErrSecretReadable]. Tools mask it.
+// visitor can read: there, setting it is [ErrSecretReadable]. The cookies of
+// package flask are such.
 type SecretField[T any] string
 
 // Get returns the field's value, and whether there is one. A stored value of

@@ -12,8 +12,8 @@ import (
 
 // KeysFromEnv reads the keys where a Flask application's configuration often
 // has them: SECRET_KEY, the whole value being one key, and
-// SECRET_KEY_FALLBACKS, older keys, one a line. Nothing is trimmed but a
-// newline at the end, since every byte counts in Flask.
+// SECRET_KEY_FALLBACKS, older keys, one a line. White space in them counts, as
+// in Flask; only the ends of lines in SECRET_KEY_FALLBACKS do not.
 //
 // A line that is itself a list of keys is refused: Flask, given such a text,
 // takes every character for a key, and then anybody can sign.
