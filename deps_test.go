@@ -14,10 +14,11 @@ const module = "github.com/sojourn-go/sojourn"
 // may use none. Imports run one way. Do not change this table to mend a build:
 // change the import, or DESIGN's house plan first.
 var mayImport = map[string][]string{
-	".":                    {"internal/handle", "internal/tagged"},
+	".":                    {"internal/handle", "internal/tagged", "internal/writer"},
 	"keys":                 {},
 	"internal/handle":      {},
 	"internal/tagged":      {},
+	"internal/writer":      {},
 	"flask":                {".", "keys", "internal/handle", "internal/tagged"},
 	"examples/quickstart":  {".", "keys", "flask"},
 	"examples/login":       {".", "keys", "flask"},

@@ -35,10 +35,6 @@ var (
 	ErrSecretReadable = errors.New("sojourn: secret field in a cookie that the visitor can read; keep it on the server")
 
 	errLateUse = errors.New("sojourn: session first used after the response began, so no Vary header was sent; use it before the first Write or Flush")
-
-	errPanicked = errors.New("sojourn: an Update function panicked while the session was being saved")
-
-	errBusy = errors.New("sojourn: an Update function wrote the response")
 )
 
 // A FieldError is a failure that concerns one field. It never holds a value.

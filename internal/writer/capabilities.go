@@ -1,4 +1,4 @@
-package sojourn
+package writer
 
 import (
 	"bufio"
@@ -7,13 +7,13 @@ import (
 	"net/http"
 )
 
-// wrap returns the writer for the handler: w with exactly those of the five
+// Wrap returns the writer for the handler: w with exactly those of the five
 // optional interfaces that the writer below has, so that a handler which asks
 // gets the same answer as without the middleware.
 //
 // Each type below adds one method to the one it embeds and is a single
 // pointer, so choosing one costs no memory.
-func (w *response) wrap() http.ResponseWriter {
+func (w *Writer) Wrap() http.ResponseWriter {
 	can := 0
 	if _, ok := w.below.(http.Flusher); ok {
 		can |= 1
@@ -34,7 +34,7 @@ func (w *response) wrap() http.ResponseWriter {
 	return w.wrapAs(can)
 }
 
-func (w *response) wrapAs(can int) http.ResponseWriter {
+func (w *Writer) wrapAs(can int) http.ResponseWriter {
 	switch can {
 	case 1:
 		return withF{w}
@@ -104,14 +104,14 @@ func (w *response) wrapAs(can int) http.ResponseWriter {
 
 // F Flusher, H Hijacker, R ReaderFrom, P Pusher, C CloseNotifier.
 type (
-	withF     struct{ *response }
-	withH     struct{ *response }
+	withF     struct{ *Writer }
+	withH     struct{ *Writer }
 	withFH    struct{ withF }
-	withR     struct{ *response }
+	withR     struct{ *Writer }
 	withFR    struct{ withF }
 	withHR    struct{ withH }
 	withFHR   struct{ withFH }
-	withP     struct{ *response }
+	withP     struct{ *Writer }
 	withFP    struct{ withF }
 	withHP    struct{ withH }
 	withFHP   struct{ withFH }
@@ -119,7 +119,7 @@ type (
 	withFRP   struct{ withFR }
 	withHRP   struct{ withHR }
 	withFHRP  struct{ withFHR }
-	withC     struct{ *response }
+	withC     struct{ *Writer }
 	withFC    struct{ withF }
 	withHC    struct{ withH }
 	withFHC   struct{ withFH }

@@ -1,4 +1,4 @@
-package sojourn
+package writer
 
 import (
 	"io"
@@ -9,7 +9,7 @@ import (
 // TestWrap: each of the 32 writers has exactly the interfaces it is chosen for.
 func TestWrap(t *testing.T) {
 	for can := range 32 {
-		w := new(response).wrapAs(can)
+		w := new(Writer).wrapAs(can)
 		_, f := w.(http.Flusher)
 		_, h := w.(http.Hijacker)
 		_, r := w.(io.ReaderFrom)

@@ -1,7 +1,11 @@
-package sojourn
+// Package writer is the http.ResponseWriter that saves a session before the
+// first byte of the response, whatever the handler does first, and is out of
+// the way after that.
+package writer
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"maps"
 	"net"
@@ -11,45 +15,71 @@ import (
 	"time"
 )
 
-// A response is the writer that the handler gets. It saves the session before
-// the first byte and is out of the way after that. It has FlushError for
-// http.ResponseController; what else it can do, wrap decides by the writer
-// below.
-type response struct {
-	below   http.ResponseWriter
-	session *Session
-	before  http.Header // the header before the handler
-	saving  sync.Mutex  // held while the session is being saved
-	state   atomic.Uint32
-	err     error       // why the session could not be saved
-	waste   http.Header // the handler's header after that
+// A Saver is what is saved before the first byte.
+type Saver interface {
+	// Save saves, and puts what the response has to carry into h.
+	Save(h http.Header) error
+
+	// Busy reports whether Save is running a function of the application's.
+	// If that writes the response, waiting for Save would take for ever.
+	Busy() bool
+
+	// Answer answers with err in place of the handler.
+	Answer(w http.ResponseWriter, err error)
+
+	// Spoil marks the header h of a page that is not the handler's.
+	Spoil(h http.Header)
+
+	// Unsent notes that h carries a cookie which whoever hijacked the
+	// connection has to send.
+	Unsent()
 }
 
-// The states of a response.
+var (
+	errBusy     = errors.New("sojourn: an Update function wrote the response")
+	errPanicked = errors.New("sojourn: an Update function panicked while the session was being saved")
+)
+
+// A Writer is the writer that the handler gets. It has FlushError for
+// http.ResponseController; what else it can do, Wrap decides by the writer
+// below.
+type Writer struct {
+	below  http.ResponseWriter
+	saver  Saver
+	before http.Header // the header before the handler
+	saving sync.Mutex  // held while the session is being saved
+	state  atomic.Uint32
+	err    error       // why the session could not be saved
+	waste  http.Header // the handler's header after that
+}
+
+// The states of a Writer.
 const (
 	notSaved uint32 = iota
 	saved
 	failed
 )
 
-func (w *response) init(below http.ResponseWriter, s *Session) {
-	w.below, w.session = below, s
+// Init prepares w to stand before below.
+func (w *Writer) Init(below http.ResponseWriter, saver Saver) {
+	w.below, w.saver = below, saver
 	if h := below.Header(); len(h) > 0 {
 		w.before = maps.Clone(h)
 	}
 }
 
-// commit saves the session once; who comes meanwhile waits. When it fails, Config.Error has answered
-// already, and the handler gets the error from whatever it does.
-func (w *response) commit() error {
+// Commit saves the session once; who comes meanwhile waits. When it fails, the
+// saver has answered already, and the handler gets the error from whatever it
+// does.
+func (w *Writer) Commit() error {
 	switch w.state.Load() {
 	case saved:
 		return nil
 	case failed:
 		return w.err
 	}
-	if w.session.updating.Load() {
-		return errBusy // an Update function writes the response: waiting for it would take for ever
+	if w.saver.Busy() {
+		return errBusy
 	}
 	w.saving.Lock()
 	defer w.saving.Unlock()
@@ -58,14 +88,14 @@ func (w *response) commit() error {
 	}
 	w.err = errPanicked // until it is known better
 	defer w.settle()
-	w.err = w.session.commit(w.below.Header())
+	w.err = w.saver.Save(w.below.Header())
 	return w.err
 }
 
 // settle ends the saving: well, with an error, or with the panic of an Update
 // function. Whoever recovers from that must not be able to answer as if all
 // were well.
-func (w *response) settle() {
+func (w *Writer) settle() {
 	if w.err == nil {
 		w.state.Store(saved)
 		return
@@ -73,52 +103,27 @@ func (w *response) settle() {
 	h := w.below.Header()
 	clear(h)
 	maps.Copy(h, w.before)
-	w.session.abandon(h) // where it was not the session that failed, but an Update
-	w.session.vary(h)
+	w.saver.Spoil(h)
 	w.waste = make(http.Header)
 	w.state.Store(failed)
 	answered := false
 	defer func() {
-		if !answered { // Config.Error panicked: whoever recovers answers
+		if !answered { // the answer panicked: whoever recovers answers
 			w.state.Store(saved)
 		}
 	}()
-	page := errorPage{ResponseWriter: w.below}
-	w.session.m.onError(&page, w.session.request, w.err)
-	if answered = true; !page.begun {
-		defaultError(w.below, w.session.request, w.err) // silence would be a success
-	}
+	w.saver.Answer(w.below, w.err)
+	answered = true
 }
 
-// An errorPage knows whether Config.Error has answered.
-type errorPage struct {
-	http.ResponseWriter
-	begun bool
-}
-
-func (p *errorPage) WriteHeader(status int) {
-	p.begun = p.begun || status >= 200
-	p.ResponseWriter.WriteHeader(status)
-}
-
-func (p *errorPage) Write(b []byte) (int, error) {
-	p.begun = true
-	return p.ResponseWriter.Write(b)
-}
-
-func (p *errorPage) Unwrap() http.ResponseWriter { return p.ResponseWriter }
-
-// finish saves the session of a handler that wrote nothing.
-func (w *response) finish() { _ = w.commit() } // the error has been answered
-
-func (w *response) Header() http.Header {
+func (w *Writer) Header() http.Header {
 	if w.state.Load() == failed {
 		return w.waste
 	}
 	return w.below.Header()
 }
 
-func (w *response) WriteHeader(status int) {
+func (w *Writer) WriteHeader(status int) {
 	// 1xx are not the response yet, but for 101, which is its last line.
 	if 100 <= status && status < 200 && status != http.StatusSwitchingProtocols {
 		if w.state.Load() != failed {
@@ -126,20 +131,20 @@ func (w *response) WriteHeader(status int) {
 		}
 		return
 	}
-	if w.commit() == nil {
+	if w.Commit() == nil {
 		w.below.WriteHeader(status)
 	}
 }
 
-func (w *response) Write(p []byte) (int, error) {
-	if err := w.commit(); err != nil {
+func (w *Writer) Write(p []byte) (int, error) {
+	if err := w.Commit(); err != nil {
 		return 0, err
 	}
 	return w.below.Write(p)
 }
 
-func (w *response) WriteString(s string) (int, error) {
-	if err := w.commit(); err != nil {
+func (w *Writer) WriteString(s string) (int, error) {
+	if err := w.Commit(); err != nil {
 		return 0, err
 	}
 	return io.WriteString(w.below, s)
@@ -147,18 +152,18 @@ func (w *response) WriteString(s string) (int, error) {
 
 // FlushError is what http.ResponseController calls first, whatever the writer
 // below is.
-func (w *response) FlushError() error {
+func (w *Writer) FlushError() error {
 	if !supports[http.Flusher](w.below) {
 		return http.ErrNotSupported
 	}
-	if err := w.commit(); err != nil {
+	if err := w.Commit(); err != nil {
 		return err
 	}
 	return http.NewResponseController(w.below).Flush()
 }
 
-func (w *response) flush() {
-	if w.commit() == nil {
+func (w *Writer) flush() {
+	if w.Commit() == nil {
 		w.below.(http.Flusher).Flush()
 	}
 }
@@ -166,48 +171,41 @@ func (w *response) flush() {
 // hijack saves the session and hands the connection over. The header is not
 // sent by net/http then: a cookie that has to go out is left in it for the
 // hijacker.
-func (w *response) hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w *Writer) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	sent := len(w.below.Header()["Set-Cookie"])
 	fresh := w.state.Load() == notSaved
-	if err := w.commit(); err != nil {
+	if err := w.Commit(); err != nil {
 		return nil, nil, err
 	}
 	if fresh && len(w.below.Header()["Set-Cookie"]) > sent {
-		w.session.unsent()
+		w.saver.Unsent()
 	}
 	return http.NewResponseController(w.below).Hijack()
 }
 
-// unsent notes that a cookie was left to the hijacker of the connection.
-func (s *Session) unsent() {
-	s.mu.Lock()
-	defer s.unlock()
-	s.event(Event{Kind: EventUnsent})
-}
-
-func (w *response) readFrom(src io.Reader) (int64, error) {
-	if err := w.commit(); err != nil {
+func (w *Writer) readFrom(src io.Reader) (int64, error) {
+	if err := w.Commit(); err != nil {
 		return 0, err
 	}
 	return w.below.(io.ReaderFrom).ReadFrom(src)
 }
 
-func (w *response) push(target string, opts *http.PushOptions) error {
+func (w *Writer) push(target string, opts *http.PushOptions) error {
 	return w.below.(http.Pusher).Push(target, opts)
 }
 
-func (w *response) closeNotify() <-chan bool {
+func (w *Writer) closeNotify() <-chan bool {
 	//lint:ignore SA1019 passed on for those who still call it
 	return w.below.(http.CloseNotifier).CloseNotify()
 }
 
 // Unwrap lets http.ResponseController reach the writer below without going
 // around the commit.
-func (w *response) Unwrap() http.ResponseWriter { return beneath{w} }
+func (w *Writer) Unwrap() http.ResponseWriter { return beneath{w} }
 
 // beneath is what Unwrap shows: it saves the session before what would send
 // the header, and passes everything else on.
-type beneath struct{ w *response }
+type beneath struct{ w *Writer }
 
 func (b beneath) Header() http.Header                  { return b.w.Header() }
 func (b beneath) Write(p []byte) (int, error)          { return b.w.Write(p) }
@@ -223,7 +221,7 @@ func (b beneath) controller() *http.ResponseController { return http.NewResponse
 // has them.
 func (b beneath) Flush() { _ = b.w.FlushError() }
 func (b beneath) ReadFrom(src io.Reader) (int64, error) {
-	if err := b.w.commit(); err != nil {
+	if err := b.w.Commit(); err != nil {
 		return 0, err
 	}
 	return io.Copy(b.w.below, src)
