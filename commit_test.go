@@ -307,7 +307,16 @@ func TestPanickingUpdate(t *testing.T) {
 // loud is a writer that can do everything and notes what it was asked.
 type loud struct {
 	*httptest.ResponseRecorder
-	did []string
+	did   []string
+	begun bool
+}
+
+func (l *loud) WriteHeader(status int) {
+	if l.begun {
+		l.note("WriteHeader")
+	}
+	l.begun = true
+	l.ResponseRecorder.WriteHeader(status)
 }
 
 func (l *loud) note(what string)                             { l.did = append(l.did, what) }

@@ -84,6 +84,8 @@ func TestNewRefuses(t *testing.T) {
 		`Domain: "ex ample" is not a host`:         {Keep: signed, Cookie: sojourn.Cookie{Domain: "ex ample"}},
 		`SameSite: "bogus" is none`:                {Keep: flask.Exact(ring(t), flask.Settings{CookieSameSite: "bogus"})},
 		"Settings.Lifetime is negative":            {Keep: flask.Exact(ring(t), flask.Settings{Lifetime: -1})},
+		`OwnerIn("_sojourn")`:                      {Keep: flask.Signed(ring(t), flask.OwnerIn("_sojourn"))},
+		`OwnerIn("")`:                              {Keep: flask.Signed(ring(t), flask.OwnerIn(""))},
 		`OwnerIn("_permanent")`:                    {Keep: flask.Signed(ring(t), flask.OwnerIn("_permanent"))},
 		"digest unknown hash value 0 is not":       {Keep: flask.Signed(ring(t), flask.Digest(0))},
 	}

@@ -209,6 +209,9 @@ func testResponse(t *testing.T, protocol string, wrap func(http.ResponseWriter) 
 	if errors.Is(lateErr, sojourn.ErrLate) != early {
 		t.Errorf("a change after it is ErrLate: want %v, got %v", early, lateErr)
 	}
+	if _, ok := events.find(sojourn.EventUnsent); ok != (possible && b.needs == "H") {
+		t.Errorf("a cookie was left to the hijacker: events %q", events.kinds())
+	}
 	if _, ok := events.find(sojourn.EventLate); ok != early {
 		t.Errorf("events %q", events.kinds())
 	}
