@@ -2,6 +2,7 @@ package flask_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -212,5 +213,44 @@ func TestOwnerMustBeText(t *testing.T) {
 	}
 	if last := s.events[len(s.events)-1]; last.Kind != sojourn.EventFailed {
 		t.Errorf("event %+v", last)
+	}
+}
+
+// noise is n characters that zlib cannot shrink.
+func noise(n int) string {
+	b := make([]byte, n)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range b {
+		b[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[rng.IntN(64)]
+	}
+	return string(b)
+}
+
+// TestSizes: rightly signed or not, a cookie beyond the limit is not looked at;
+// one below it is.
+func TestSizes(t *testing.T) {
+	s := newSite(t)
+	for n, want := range map[int]sojourn.Reason{11000: "", 17000: sojourn.ReasonTooLarge} {
+		s.events = nil
+		s.get(s.flask(`{"_user_id":"7","a":"`+noise(n)+`"}`), func(ctx context.Context) { sojourn.Owner(ctx) })
+		if got := s.events; (len(got) > 0 && got[0].Kind == sojourn.EventRefused) != (want != "") || want != "" && got[0].Reason != want {
+			t.Errorf("%d bytes in a request: %+v", n, got)
+		}
+	}
+	for n, want := range map[int]sojourn.Reason{45000: "", 70000: sojourn.ReasonTooLarge} {
+		_, err := s.signer.Verify(s.flask(`{"a":"`+noise(n)+`"}`), time.Now(), time.Hour)
+		if sojourn.ReasonOf(err) != want {
+			t.Errorf("%d bytes for the signer: %v", n, err)
+		}
+	}
+}
+
+// TestClearKeepsSignIn: clearing the fields leaves whoever Flask-Login has
+// signed in, with all that it keeps of a sign-in.
+func TestClearKeepsSignIn(t *testing.T) {
+	s := newSite(t)
+	cookie := s.get(s.flask(`{"_fresh":true,"_id":"x","_user_id":"7","a":1}`), func(ctx context.Context) { sojourn.From(ctx).Clear() })
+	if p := s.payload(cookie); !strings.HasPrefix(p, `{"_fresh":true,"_id":"x","_sojourn":`) || !strings.HasSuffix(p, `"_user_id":"7"}`) {
+		t.Errorf("after Clear: %s", p)
 	}
 }
