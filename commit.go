@@ -55,7 +55,8 @@ func (s *Session) save(h http.Header) error {
 		needed := s.forced || s.changed()
 		err := s.sendCookie(h, now)
 		if _, large := errors.AsType[*TooLargeError](err); large && !needed {
-			return nil // a touch or an adoption can wait; the event is there
+			s.event(Event{Kind: EventTooLarge, Err: err}) // a touch or an adoption can wait
+			return nil
 		}
 		return err
 	case sendDeletion:

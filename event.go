@@ -21,7 +21,7 @@ const (
 	EventRefused     EventKind = "refused"          // a cookie was not accepted; Reason says why
 	EventDuplicate   EventKind = "duplicate-cookie" // several cookies of the session's name came in
 	EventFieldType   EventKind = "field-type"       // a stored value is not of the field's type and reads as absent
-	EventTooLarge    EventKind = "too-large"        // flask.Exact sent a cookie that browsers may drop; elsewhere that is commit-failed
+	EventTooLarge    EventKind = "too-large"        // flask.Exact sent a cookie that browsers may drop, or a touch did not fit; a change that does not is commit-failed
 	EventLate        EventKind = "late-change"      // a change after the response began was lost
 	EventLateUse     EventKind = "late-use"         // first used after the response began: no Vary could be sent
 	EventUncached    EventKind = "cache-overridden" // the response was declared public, but carries a Set-Cookie
