@@ -52,10 +52,11 @@ func (s *Session) save(h http.Header) error {
 	}
 	switch now := time.Now(); s.decide(h, now) {
 	case sendCookie:
-		needed := s.forced || s.changed()
+		return s.sendCookie(h, now)
+	case sendTouch:
 		err := s.sendCookie(h, now)
-		if _, large := errors.AsType[*TooLargeError](err); large && !needed {
-			s.event(Event{Kind: EventTooLarge, Err: err}) // a touch or an adoption can wait
+		if _, large := errors.AsType[*TooLargeError](err); large {
+			s.event(Event{Kind: EventTooLarge, Err: err}) // it can wait
 			return nil
 		}
 		return err
@@ -91,6 +92,7 @@ type verdict uint8
 const (
 	sendNothing verdict = iota
 	sendCookie
+	sendTouch // the cookie too, but nothing is lost without it
 	sendDeletion
 )
 
@@ -114,18 +116,18 @@ func (s *Session) decide(h http.Header, now time.Time) verdict {
 	case s.forced || s.changed():
 		return sendCookie
 	case (s.adopt || s.touchDue(now)) && s.navigation() && !declaredPublic(h):
-		return sendCookie
+		return sendTouch
 	}
 	return sendNothing
 }
 
 // changed reports whether the session differs from what came in.
 func (s *Session) changed() bool {
-	if s.present && slices.Equal(s.view, s.base.State) && s.id == s.base.identity() {
-		return false
-	}
 	if !s.present || s.id != s.base.identity() || len(s.view) != len(s.base.State) {
 		return true
+	}
+	if slices.Equal(s.view, s.base.State) {
+		return false // the usual, and quick
 	}
 	for _, f := range s.view {
 		if raw, ok := lookup(s.base.State, f.Name); !ok || raw != f.Raw {

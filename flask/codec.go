@@ -46,8 +46,8 @@ type codec struct {
 }
 
 func newCodec(ring *keys.Ring, opts []Option, settings *Settings) *codec {
-	signer, err := NewSigner(ring, opts...)
 	o := newOptions(opts)
+	signer, err := newSigner(ring, o)
 	c := &codec{signer: signer, owner: o.ownerField, lenient: o.lenient}
 	c.traits = sojourn.Traits{
 		Err: err, FirstCookie: true,

@@ -44,8 +44,12 @@ type scratch struct {
 // NewSigner returns a signer that signs with ring's active key and verifies
 // with all of them.
 func NewSigner(ring *keys.Ring, opts ...Option) (*Signer, error) {
-	s := &Signer{options: newOptions(opts)}
-	if err := s.options.check(ring); err != nil {
+	return newSigner(ring, newOptions(opts))
+}
+
+func newSigner(ring *keys.Ring, o options) (*Signer, error) {
+	s := &Signer{options: o}
+	if err := o.check(ring); err != nil {
 		return nil, err
 	}
 	for _, key := range ring.All() {
