@@ -26,11 +26,17 @@ func New(owner string) string {
 func Derive(owner string, seed [16]byte) string {
 	bucket := seed[0]
 	if owner != "" {
-		bucket = sha256.Sum256([]byte("sojourn bucket\x00" + owner))[0]
+		bucket = bucketOf(owner)
 	}
 	text := hex.AppendEncode(make([]byte, 0, 24), []byte{bucket})
 	return string(base64.RawURLEncoding.AppendEncode(text, seed[:]))
 }
+
+// Bucket returns the digits with which the handles of owner's sessions begin.
+// owner is not "".
+func Bucket(owner string) string { return hex.EncodeToString([]byte{bucketOf(owner)}) }
+
+func bucketOf(owner string) byte { return sha256.Sum256([]byte("sojourn bucket\x00" + owner))[0] }
 
 // Valid reports whether text has the form of a handle.
 func Valid(text string) bool {
