@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite testdata/api.txt")
 func TestAPI(t *testing.T) {
 	var b bytes.Buffer
 	names := 0
-	for _, dir := range []string{".", "flask", "keys"} {
+	for _, dir := range []string{".", "flask", "keys", "store", "memstore", "sqlstore", "storetest"} {
 		lines := exported(t, dir)
 		b.WriteString("package " + dir + "\n")
 		for _, line := range lines {

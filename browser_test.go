@@ -16,6 +16,8 @@ import (
 
 const testKey = "4a7933030149743868b478b9d23f956b01be010f257341083c515d19691699c2"
 
+const anotherKey = "192c0b59fc4b1ea4ee7b6bdf3d7f4da9f6de0b04cc50d6f55b1b7ee4f0f1a1ab"
+
 func ring(t testing.TB, secrets ...string) *keys.Ring {
 	t.Helper()
 	if len(secrets) == 0 {

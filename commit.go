@@ -14,8 +14,8 @@ import (
 // puts it into h, the response's header. It does so once; later calls return
 // nil.
 func (s *Session) commit(h http.Header) error {
-	s.mu.Lock()
-	defer s.unlock()
+	s.beginSaving()
+	defer s.doneSaving()
 	if s.phase != open {
 		return nil
 	}
@@ -39,6 +39,9 @@ func (s *Session) save(h http.Header) error {
 			return nil
 		}
 		s.load() // Flask looks at every request's cookie: it may be due for a refresh
+	}
+	if s.m.keep.store != nil {
+		return s.saveStored(h)
 	}
 	s.settleAll()
 	if s.err != nil {
@@ -66,15 +69,49 @@ func (s *Session) save(h http.Header) error {
 	return nil
 }
 
-// abandon ends the request of a handler that panicked: nothing is saved, but
-// an End is not taken back. The deletion stays in h for whoever recovers.
+// beginSaving takes the locks that saving needs; doneSaving gives them back and
+// tells what happened.
+func (s *Session) beginSaving() {
+	s.persisting.Lock()
+	s.mu.Lock()
+	s.saving = true
+}
+
+func (s *Session) doneSaving() {
+	s.saving = false
+	s.persisting.Unlock()
+	s.unlock()
+}
+
+// abandon ends the request of a handler that panicked, or of a session that
+// could not be saved: nothing more is saved, but what has been done already,
+// by End and by Save, is not taken back. Its cookie stays in h for whoever
+// answers.
 func (s *Session) abandon(h http.Header) {
 	s.mu.Lock()
 	defer s.unlock()
-	if s.phase != committed && s.contents != nil && s.ended {
+	switch {
+	case s.phase >= committed || s.contents == nil:
+	case s.stored != nil:
+		s.sendToken(h, false)
+	case s.ended:
 		s.sendDeletion(h)
 	}
-	s.phase = committed
+	s.phase = finished
+}
+
+// finish saves what a handler has changed since its response began. It is
+// called once, when the handler has returned.
+func (s *Session) finish() {
+	s.beginSaving()
+	defer s.doneSaving()
+	if s.phase == committed && s.contents != nil && s.stored != nil && s.err == nil && s.pending() {
+		if err := s.persist(false); err != nil {
+			s.fail(err)
+			s.event(Event{Kind: EventFailed, Err: err})
+		}
+	}
+	s.phase = finished
 }
 
 // vary marks a page that somebody else writes, after a panic or a failure: it
@@ -123,7 +160,12 @@ func (s *Session) decide(h http.Header, now time.Time) verdict {
 
 // changed reports whether the session differs from what came in.
 func (s *Session) changed() bool {
-	if !s.present || s.id != s.base.identity() || len(s.view) != len(s.base.State) {
+	return !s.present || s.id != s.base.identity() || s.fieldsChanged()
+}
+
+// fieldsChanged reports whether the fields differ from those that came in.
+func (s *Session) fieldsChanged() bool {
+	if len(s.view) != len(s.base.State) {
 		return true
 	}
 	if slices.Equal(s.view, s.base.State) {
@@ -219,12 +261,7 @@ func (s *Session) measure(line string) error {
 	if limit == 0 || len(line) <= limit {
 		return nil
 	}
-	err := &TooLargeError{Cookie: s.m.keep.cookie.name, Size: len(line), Limit: limit}
-	for _, f := range s.view {
-		err.Fields = append(err.Fields, FieldSize{f.Name, len(f.Name) + len(f.Raw) + len(`"":,`)})
-	}
-	slices.SortStableFunc(err.Fields, func(a, b FieldSize) int { return b.Size - a.Size })
-	err.Fields = err.Fields[:min(len(err.Fields), 5)]
+	err := tooLarge(s.m.keep.cookie.name, len(line), limit, s.view)
 	if rules != nil {
 		s.event(Event{Kind: EventTooLarge, Err: err}) // Flask warns and sends
 		return nil
@@ -235,6 +272,11 @@ func (s *Session) measure(line string) error {
 // sendDeletion deletes the cookie, and those it came from. Flask's rules do it
 // even when none came in.
 func (s *Session) sendDeletion(h http.Header) {
+	s.deleteCookies(h)
+	s.announce()
+}
+
+func (s *Session) deleteCookies(h http.Header) {
 	lines := s.formerDeletions()
 	_, found, _, _ := s.m.keep.cookie.read(s.request.Header)
 	if found || s.m.keep.traits.Flask != nil {
@@ -244,7 +286,6 @@ func (s *Session) sendDeletion(h http.Header) {
 	if len(lines) > 0 {
 		s.setCookies(h, lines)
 	}
-	s.announce()
 }
 
 // formerDeletions are the lines that delete the former cookies that came in.

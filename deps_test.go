@@ -14,7 +14,14 @@ const module = "github.com/sojourn-go/sojourn"
 // may use none. Imports run one way. Do not change this table to mend a build:
 // change the import, or DESIGN's house plan first.
 var mayImport = map[string][]string{
-	".":                    {"internal/handle", "internal/tagged", "internal/writer"},
+	".":                    {"store", "internal/handle", "internal/queue", "internal/record", "internal/tagged", "internal/writer"},
+	"store":                {"internal/handle"},
+	"memstore":             {"store"},
+	"sqlstore":             {"store"},
+	"storetest":            {"store"},
+	"storetest/engines":    {},
+	"internal/queue":       {},
+	"internal/record":      {"store", "internal/handle", "internal/tagged"},
 	"keys":                 {},
 	"internal/handle":      {},
 	"internal/tagged":      {},

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/sojourn-go/sojourn/internal/tagged"
+	"github.com/sojourn-go/sojourn/store"
 )
 
 // Errors that an application can meet in [Session.Err], in [Config.Error] and
@@ -34,6 +36,14 @@ var (
 	// visitor can read.
 	ErrSecretReadable = errors.New("sojourn: secret field in a cookie that the visitor can read; keep it on the server")
 
+	// ErrEnded is a session that was ended while the request ran: signed
+	// out, signed in anew, or revoked. What the request wrote to it is
+	// dropped; the request itself is answered as the handler meant.
+	ErrEnded = errors.New("sojourn: the session was ended meanwhile; what this request wrote to it is dropped")
+
+	errLongOwner = fmt.Errorf("sojourn: sign-in with an owner of more than %d bytes", store.MaxOwner)
+	errInUpdate  = errors.New("sojourn: an Update function saved or ended the session; it must only compute its result")
+
 	errLateUse = errors.New("sojourn: session first used after the response began, so no Vary header was sent; use it before the first Write or Flush")
 )
 
@@ -49,11 +59,11 @@ func (e *FieldError) Error() string {
 
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// A TooLargeError reports a Set-Cookie line that browsers would drop. Keep
-// less in the session, or keep it in a store.
+// A TooLargeError reports a Set-Cookie line that browsers would drop, or a
+// session of more than 1 MiB. Keep less in the session, or keep it in a store.
 type TooLargeError struct {
-	Cookie string      // the cookie's name
-	Size   int         // bytes of the finished Set-Cookie line
+	Cookie string      // the cookie's name; "" for a session in a store
+	Size   int         // bytes of the finished Set-Cookie line, or of the session
 	Limit  int         // the most that is sent
 	Fields []FieldSize // the largest fields first, at most five
 }
@@ -65,10 +75,24 @@ type FieldSize struct {
 	Size  int
 }
 
+func tooLarge(cookie string, size, limit int, fields []EncodedField) *TooLargeError {
+	err := &TooLargeError{Cookie: cookie, Size: size, Limit: limit}
+	for _, f := range fields {
+		err.Fields = append(err.Fields, FieldSize{f.Name, len(f.Name) + len(f.Raw) + len(`"":,`)})
+	}
+	slices.SortStableFunc(err.Fields, func(a, b FieldSize) int { return b.Size - a.Size })
+	err.Fields = err.Fields[:min(len(err.Fields), 5)]
+	return err
+}
+
 func (e *TooLargeError) Error() string {
 	var largest []string
 	for _, f := range e.Fields {
 		largest = append(largest, fmt.Sprintf("%s %d", f.Field, f.Size))
+	}
+	if e.Cookie == "" {
+		return fmt.Sprintf("sojourn: session would be %d bytes, and a store is given at most %d; keep less in the session; its largest fields, in bytes: %s",
+			e.Size, e.Limit, strings.Join(largest, ", "))
 	}
 	return fmt.Sprintf("sojourn: cookie %q would be %d bytes, and browsers keep %d; keep less in the session; its largest fields, in bytes before compression: %s",
 		e.Cookie, e.Size, e.Limit, strings.Join(largest, ", "))
@@ -88,6 +112,8 @@ const (
 	ReasonFuture    Reason = "future"    // issued later than now
 	ReasonPayload   Reason = "payload"   // rightly signed, but the content cannot be a session
 	ReasonDuplicate Reason = "duplicate" // several cookies of one name with differing values
+	ReasonUnknown   Reason = "unknown"   // a token of a session that has ended, or was never made
+	ReasonSecret    Reason = "secret"    // a token whose secret is not the session's: regenerated since, or guessed
 )
 
 // A RefusedError reports why a cookie was not accepted. It never holds the
@@ -111,13 +137,22 @@ func ReasonOf(err error) Reason {
 }
 
 // HTTPStatus returns the status that the default [Config.Error] answers err
-// with: 400 for [ErrNoOwner] and [ErrNotText], else 500.
+// with: 400 for [ErrNoOwner] and [ErrNotText], 409 for store.ErrLimit, 503 for
+// a [StoreError], else 500.
 func HTTPStatus(err error) int {
-	if errors.Is(err, ErrNoOwner) || errors.Is(err, ErrNotText) {
+	switch _, failed := errors.AsType[*StoreError](err); {
+	case errors.Is(err, ErrNoOwner) || errors.Is(err, ErrNotText) || errors.Is(err, errLongOwner):
 		return http.StatusBadRequest
+	case errors.Is(err, store.ErrLimit):
+		return http.StatusConflict
+	case failed:
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
+
+// retryAfter is how many seconds a client is asked to wait after a 503.
+const retryAfter = "5"
 
 // defaultError answers without a word about the cause: that is in the event.
 func defaultError(w http.ResponseWriter, _ *http.Request, err error) {

@@ -27,10 +27,14 @@ const (
 	EventUncached    EventKind = "cache-overridden" // the response was declared public, but carries a Set-Cookie
 	EventUnsent      EventKind = "cookie-unsent"    // the connection was hijacked: the hijacker has to send the header
 	EventFailed      EventKind = "commit-failed"    // the session could not be saved; Config.Error answered
+	EventDropped     EventKind = "writes-dropped"   // the session was ended while a request ran; what that wrote is dropped
+	EventRevoked     EventKind = "revoked"          // somebody else ended it, or a newer session of the owner's did
+	EventStore       EventKind = "store-failed"     // the store failed, and the request went on without
 )
 
 var eventKinds = [...]EventKind{EventCreated, EventSignedIn, EventRegenerated, EventEnded, EventExpired, EventAdopted, EventRefused,
-	EventDuplicate, EventFieldType, EventTooLarge, EventLate, EventLateUse, EventUncached, EventUnsent, EventFailed}
+	EventDuplicate, EventFieldType, EventTooLarge, EventLate, EventLateUse, EventUncached, EventUnsent, EventFailed,
+	EventDropped, EventRevoked, EventStore}
 
 // An Event tells an operator what happened to a session. It never holds a
 // token, a cookie or a field's value. Which parts are set depends on the kind.
@@ -56,7 +60,7 @@ func (e Event) Level() slog.Level {
 			return slog.LevelWarn // the visitor's doing
 		}
 		return slog.LevelError
-	case EventFieldType, EventTooLarge, EventLate, EventLateUse, EventUncached, EventUnsent, EventDuplicate:
+	case EventStore, EventFieldType, EventTooLarge, EventLate, EventLateUse, EventUncached, EventUnsent, EventDuplicate:
 		return slog.LevelWarn
 	case EventRefused:
 		if e.Reason == ReasonPayload || e.Reason == ReasonTooLarge {

@@ -57,7 +57,9 @@ func (f Field[T]) Update(ctx context.Context, change func(T) T) { f.In(From(ctx)
 // UpdateNow changes the field at once and returns what it then holds, for
 // decisions that depend on it, such as a limit. change gets the present value
 // and whether there is one; its error leaves the field as it is and is
-// returned. In a cookie, "at once" is within this request: another request
+// returned. In a store the change is saved when UpdateNow returns, by itself:
+// what else the request has done stays pending, but for a sign-in, which is
+// saved first. In a cookie, "at once" is within this request: another request
 // has its own copy of the session.
 func (f Field[T]) UpdateNow(ctx context.Context, change func(value T, present bool) (T, error)) (T, error) {
 	return f.In(From(ctx)).UpdateNow(change)
@@ -169,27 +171,26 @@ func (b BoundField[T]) UpdateNow(change func(value T, present bool) (T, error)) 
 		value, _ := b.Get()
 		return value, err
 	}
-	for {
-		before, present := b.s.raw(b.name)
-		var value T
+	var before, after T
+	err := b.s.updateNow(b.name, func(text string, present bool) (string, error) {
+		before = *new(T)
 		if present {
-			value, present = decodeInto[T](b.s, b.name, before)
+			before, present = decodeInto[T](b.s, b.name, text)
 		}
-		next, err := change(usable(value), present)
+		var err error
+		if after, err = change(usable(before), present); err != nil {
+			return "", err
+		}
+		raw, err := tagged.Append(nil, after)
 		if err != nil {
-			return value, err
+			return "", &FieldError{b.name, err}
 		}
-		raw, err := tagged.Append(nil, next)
-		if err != nil {
-			return value, &FieldError{b.name, err}
-		}
-		switch b.s.swap(b.name, before, string(raw)) {
-		case swapped:
-			return next, nil
-		case swapLate:
-			return value, &FieldError{b.name, ErrLate}
-		} // another goroutine of this request was quicker: again
+		return string(raw), nil
+	})
+	if err != nil {
+		return before, err
 	}
+	return after, nil
 }
 
 // check returns why the field may not be written at all, if so. The error

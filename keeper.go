@@ -1,14 +1,24 @@
 package sojourn
 
-import "time"
+import (
+	"time"
+
+	"github.com/sojourn-go/sojourn/store"
+)
 
 // A Keeper says where the data of sessions is kept. It is an opaque value:
-// take one from [github.com/sojourn-go/sojourn/flask.Signed],
+// take one from [InStore], [github.com/sojourn-go/sojourn/flask.Signed],
 // [github.com/sojourn-go/sojourn/flask.Exact] or [InCookie] and put it in
 // [Config.Keep]. The zero Keeper keeps nothing and is refused by [New].
 type Keeper struct {
 	codec Codec
+	store store.Store
 }
+
+// InStore keeps sessions on the server, in a store; the cookie holds a random
+// token and nothing else. Packages memstore, sqlstore and redisstore have
+// stores; package store says how to write one.
+func InStore(s store.Store) Keeper { return Keeper{store: s} }
 
 // InCookie keeps whole sessions in the cookie, in the form that codec gives
 // them. Applications call the functions that choose a codec for them instead.
@@ -38,6 +48,10 @@ type Use struct {
 	Cookie string    // the cookie's name
 	Now    time.Time // the server's time
 
+	// Moving is true when the session is to move into a store: Decode then
+	// fills in Secrets.
+	Moving bool
+
 	// Room is an empty slice that Decode may append the fields to, to save
 	// memory.
 	Room []EncodedField
@@ -50,6 +64,12 @@ type Decoded struct {
 	// Adopt is true when the text lacks what the form adds to a session
 	// that another program made. The next response that may will add it.
 	Adopt bool
+
+	// Secrets are what the token of this session will be made from when it
+	// moves into a store: the same for every text of one session, and known
+	// to nobody without the keys. The one by the active key comes first, those
+	// by other keys after it.
+	Secrets [][32]byte
 }
 
 // Traits, for those who write a [Codec], are the properties of a [Codec]'s form. The zero value is the

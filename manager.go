@@ -8,12 +8,15 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/sojourn-go/sojourn/internal/queue"
+	"github.com/sojourn-go/sojourn/store"
 )
 
 // Config says how sessions are kept. [New] copies it. Only Keep has to be set;
 // the zero value of every other field is the safe one.
 type Config struct {
-	// Keep is where sessions are kept: flask.Signed(ring) or
+	// Keep is where sessions are kept: InStore(store), flask.Signed(ring) or
 	// flask.Exact(ring, settings).
 	Keep Keeper
 
@@ -37,6 +40,27 @@ type Config struct {
 	// is IdleTimeout.
 	AnonymousIdle time.Duration
 
+	// TouchInterval is how often the use of a session is recorded at most;
+	// zero is a tenth of the shortest idle timeout, or a minute if that is
+	// less. The idle timeout is exact to that much.
+	TouchInterval time.Duration
+
+	// OwnerLimit is how many sessions one owner may have in a store; zero is
+	// no limit. A sign-in beyond it is store.ErrLimit, which is answered with
+	// 409; with EndOldest it ends the owner's oldest session instead (ASVS
+	// 7.1.2).
+	OwnerLimit int
+	EndOldest  bool
+
+	// StoreTimeout is how long a request waits for its store at the most: so
+	// long for loading, and so long for saving with all retries. A single
+	// question to the store may take a quarter of it. Zero is 4 seconds.
+	StoreTimeout time.Duration
+
+	// Outage says what happens when the store fails while a session is
+	// loaded; zero is OutageRefuse.
+	Outage Outage
+
 	// Error answers a request whose session could not be saved. What the
 	// handler wrote has been set aside; w is as it was before the handler.
 	// It may be called from any goroutine that writes a response. Nil
@@ -53,6 +77,20 @@ type Config struct {
 	// development.
 	Strict bool
 }
+
+// Outage is what a manager does about sessions that cannot be loaded. In every
+// case the cookie stays as it is, and what such a request writes, a sign-in
+// included, is answered with 503.
+type Outage uint8
+
+const (
+	// OutageRefuse answers with 503 every request that uses its session.
+	OutageRefuse Outage = iota
+
+	// OutageAnonymous lets pages be read: the session is then empty, with
+	// nobody signed in. [Manager.Preload] refuses all the same.
+	OutageAnonymous
+)
 
 // Former is a way of keeping sessions that is being left behind. A session
 // found there goes on under [Config.Keep], with its owner, its fields and its
@@ -72,21 +110,28 @@ type Former struct {
 // A Manager keeps the sessions of one application. Make it with [New], wrap
 // handlers with [Manager.Middleware]. It is safe for concurrent use.
 type Manager struct {
-	keep      source
-	former    []source
-	idle      time.Duration
-	absolute  time.Duration
-	anonymous time.Duration
-	touch     time.Duration
-	onError   func(http.ResponseWriter, *http.Request, error)
-	events    func(context.Context, Event)
-	strict    bool
-	counts    eventCounts
+	keep         source
+	former       []source
+	idle         time.Duration
+	absolute     time.Duration
+	anonymous    time.Duration
+	touch        time.Duration
+	ownerLimit   int
+	endOldest    bool
+	storeTimeout time.Duration
+	outage       Outage
+	turns        queue.Queue[loaded] // of commits, by handle
+	touched      recent
+	onError      func(http.ResponseWriter, *http.Request, error)
+	events       func(context.Context, Event)
+	strict       bool
+	counts       eventCounts
 }
 
 // A source is one keeper with the cookie it uses.
 type source struct {
-	codec  Codec
+	codec  Codec // or:
+	store  store.Store
 	traits Traits
 	cookie cookieSpec
 	until  time.Time
@@ -95,6 +140,7 @@ type source struct {
 const (
 	defaultIdle     = 30 * time.Minute
 	defaultAbsolute = 12 * time.Hour
+	defaultStore    = 4 * time.Second
 	maxTimeout      = 400 * 24 * time.Hour // browsers keep no cookie longer (RFC 6265bis 5.5)
 )
 
@@ -103,6 +149,8 @@ const (
 func New(config Config) (*Manager, error) {
 	m := &Manager{
 		idle: config.IdleTimeout, absolute: config.AbsoluteTimeout, anonymous: config.AnonymousIdle,
+		touch: config.TouchInterval, ownerLimit: config.OwnerLimit, endOldest: config.EndOldest,
+		storeTimeout: config.StoreTimeout, outage: config.Outage,
 		onError: config.Error, events: config.Events, strict: config.Strict,
 	}
 	if m.onError == nil {
@@ -125,7 +173,7 @@ func New(config Config) (*Manager, error) {
 		m.former = append(m.former, s)
 		problems = append(problems, err)
 	}
-	problems = append(problems, m.setClocks())
+	problems = append(problems, m.setClocks(), m.checkStore(config.Keep))
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -133,9 +181,15 @@ func New(config Config) (*Manager, error) {
 }
 
 func newSource(field string, keep Keeper, cookie Cookie) (source, error) {
+	if keep.store != nil {
+		s := source{store: keep.store, traits: Traits{Sealed: true, SignInFields: []string{"_fresh", "_id"}}}
+		var err error
+		s.cookie, err = resolveCookie(field+".Cookie", cookie, &s.traits)
+		return s, err
+	}
 	if keep.codec == nil {
 		_, err := resolveCookie(field+".Cookie", cookie, &Traits{})
-		return source{}, errors.Join(fmt.Errorf("sojourn: %s.Keep is not set: choose flask.Signed(ring) or flask.Exact(ring, settings)", field), err)
+		return source{}, errors.Join(fmt.Errorf("sojourn: %s.Keep is not set: choose InStore(store), flask.Signed(ring) or flask.Exact(ring, settings)", field), err)
 	}
 	s := source{codec: keep.codec, traits: keep.codec.Traits()}
 	if s.traits.Err != nil {
@@ -152,7 +206,7 @@ func (m *Manager) setClocks() error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"IdleTimeout", m.idle}, {"AbsoluteTimeout", m.absolute}, {"AnonymousIdle", m.anonymous}} {
+	}{{"IdleTimeout", m.idle}, {"AbsoluteTimeout", m.absolute}, {"AnonymousIdle", m.anonymous}, {"TouchInterval", m.touch}} {
 		switch {
 		case m.keep.traits.Clockless && d.value != 0:
 			problems = append(problems, fmt.Errorf("sojourn: Config.%s: flask.Exact has only Flask's lifetime and can enforce no timeout; "+
@@ -184,8 +238,38 @@ func (m *Manager) setClocks() error {
 	case m.anonymous > m.absolute:
 		return fmt.Errorf(tooLong, "AnonymousIdle", m.anonymous, m.absolute)
 	}
-	m.touch = min(m.idle/10, m.anonymous/10, time.Minute)
+	shortest := min(m.idle, m.anonymous)
+	if m.touch == 0 {
+		m.touch = min(shortest/10, time.Minute)
+	}
+	if m.touch >= shortest {
+		return fmt.Errorf("sojourn: Config.TouchInterval: %v must be less than the shortest idle timeout, which is %v", m.touch, shortest)
+	}
 	return nil
+}
+
+// checkStore checks what is set for stores.
+func (m *Manager) checkStore(keep Keeper) error {
+	var problems []error
+	if keep.store == nil && (m.ownerLimit != 0 || m.endOldest) {
+		problems = append(problems, errors.New("sojourn: Config.OwnerLimit and EndOldest: only a store can count an owner's sessions; use InStore, or leave them empty"))
+	}
+	if m.ownerLimit < 0 {
+		problems = append(problems, fmt.Errorf("sojourn: Config.OwnerLimit: %d is negative; zero is no limit", m.ownerLimit))
+	}
+	if m.endOldest && m.ownerLimit == 0 {
+		problems = append(problems, errors.New("sojourn: Config.EndOldest: set OwnerLimit too"))
+	}
+	if m.storeTimeout < 0 {
+		problems = append(problems, fmt.Errorf("sojourn: Config.StoreTimeout: %v is negative", m.storeTimeout))
+	}
+	if m.storeTimeout == 0 {
+		m.storeTimeout = defaultStore
+	}
+	if m.outage > OutageAnonymous {
+		problems = append(problems, fmt.Errorf("sojourn: Config.Outage: %d is neither OutageRefuse nor OutageAnonymous", m.outage))
+	}
+	return errors.Join(problems...)
 }
 
 // idleTimeout is how long a session of owner may stay unused.

@@ -57,6 +57,7 @@ func (m *Manager) Middleware(next http.Handler) http.Handler {
 		next.ServeHTTP(x.writer.Wrap(), r)
 		returned = true
 		_ = x.writer.Commit() // of a handler that wrote nothing; an error has been answered
+		x.session.finish()
 	})
 }
 
@@ -79,6 +80,9 @@ func (v saver) Busy() bool               { return v.s.updating.Load() }
 // silence would be a success.
 func (v saver) Answer(w http.ResponseWriter, err error) {
 	page := errorPage{ResponseWriter: w}
+	if HTTPStatus(err) == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
 	v.s.m.onError(&page, v.s.request, err)
 	if !page.begun {
 		defaultError(w, v.s.request, err)

@@ -13,11 +13,14 @@ import (
 type op struct {
 	kind    opKind
 	name    string
-	raw     string                                         // opSet, opSetAbsent: the value; opFlash: one message
-	update  func(raw string, present bool) (string, error) // opUpdate
-	flashes []string                                       // opUnflash: the messages that were read
-	keep    []string                                       // opClear: the fields that stay
+	raw     string     // opSet, opSetAbsent: the value; opFlash: one message
+	update  changeFunc // opUpdate
+	flashes []string   // opUnflash: the messages that were read
+	keep    []string   // opClear: the fields that stay
 }
+
+// A changeFunc makes a field's text of the one before.
+type changeFunc = func(raw string, present bool) (string, error)
 
 type opKind uint8
 
@@ -29,6 +32,7 @@ const (
 	opUpdate
 	opFlash
 	opUnflash
+	opNone // has been saved by itself
 )
 
 // apply returns fields after o, which is not an update. fields stay as they
@@ -139,7 +143,7 @@ func (s *Session) write(o op) bool {
 }
 
 func (s *Session) writeLocked(o op) bool {
-	if !s.writable(o.name) {
+	if !s.fieldWritable(o.name) {
 		return false
 	}
 	s.modified = true
@@ -151,27 +155,32 @@ func (s *Session) writeLocked(o op) bool {
 	return true
 }
 
-// What swap did.
-type swapResult uint8
-
-const (
-	swapped swapResult = iota
-	swapLost
-	swapLate
-)
-
-// swap sets a field if it still holds what was read, "" being nothing.
-func (s *Session) swap(name, before, after string) swapResult {
-	s.use()
-	defer s.unlock()
-	s.settle()
-	if now, _ := lookup(s.view, name); now != before {
-		return swapLost
+// updateNow changes one field at once; what else is pending stays so.
+func (s *Session) updateNow(name string, change changeFunc) error {
+	if s.updating.Load() {
+		return s.fieldError(name, errInUpdate)
 	}
-	if !s.writeLocked(op{kind: opSet, name: name, raw: after}) {
-		return swapLate
+	if s.m.keep.store != nil {
+		return s.storeNow(name, change)
 	}
-	return swapped
+	for {
+		before, present := s.raw(name)
+		after, err := change(before, present)
+		if err != nil {
+			return err
+		}
+		s.use()
+		s.settle()
+		if now, _ := lookup(s.view, name); now == before {
+			written := s.writeLocked(op{kind: opSet, name: name, raw: after})
+			s.unlock()
+			if !written {
+				return &FieldError{name, ErrLate}
+			}
+			return nil
+		}
+		s.unlock() // another goroutine of this request was quicker: again
+	}
 }
 
 // wroteSince reports whether this request has written to a field after its
@@ -218,11 +227,17 @@ func (s *Session) settleAll() {
 // again however the function ends.
 func (s *Session) runUpdate(o *op) (string, error) {
 	raw, ok := lookup(s.view, o.name)
-	if s.phase == committing {
+	return s.runChange(o.update, raw, ok)
+}
+
+// runChange runs a function of the application's, which must not find a lock
+// of ours held.
+func (s *Session) runChange(change changeFunc, raw string, present bool) (string, error) {
+	if s.saving {
 		s.updating.Store(true)
 		defer s.updating.Store(false)
 	}
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	return o.update(raw, ok)
+	return change(raw, present)
 }

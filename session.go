@@ -27,14 +27,17 @@ type Session struct {
 	request *http.Request
 	ctx     context.Context
 
-	mu        sync.Mutex
-	phase     phase
-	used      bool // a method was called: the response depends on the session
-	idle      bool // NoActivity was called
-	err       error
-	events    []Event     // to be emitted once no lock is held
-	updating  atomic.Bool // an Update function runs while the session is being saved
-	*contents             // nil until the cookie has been looked at
+	persisting sync.Mutex // held while the session is being saved; taken before mu
+	mu         sync.Mutex
+	phase      phase
+	saving     bool // somebody has persisting
+	used       bool // a method was called: the response depends on the session
+	idle       bool // NoActivity was called
+	err        error
+	outage     error       // why the session could not be loaded
+	events     []Event     // to be emitted once no lock is held
+	updating   atomic.Bool // an Update function runs while the session is being saved
+	*contents              // nil until the cookie has been looked at
 }
 
 // contents is what is known of a session once its cookie has been looked at.
@@ -61,6 +64,8 @@ type contents struct {
 	flashes  []FlashMessage
 	tracked  []trackedValue
 	room     [6]EncodedField // of base.State, where that is enough
+	leaving  leaving
+	*stored  // nil unless Keep is a store
 }
 
 // identity is what a session is apart from its fields.
@@ -78,7 +83,8 @@ type phase uint8
 const (
 	open       phase = iota
 	committing       // deciding what to send; changes are late
-	committed        // the header has gone, or the handler is done
+	committed        // the header has gone
+	finished         // the handler is done
 )
 
 type contextKey struct{}
@@ -150,6 +156,9 @@ func (s *Session) load() {
 		return
 	}
 	s.contents = new(contents)
+	if s.m.keep.store != nil {
+		s.stored = new(stored)
+	}
 	now := time.Now()
 	var refused []Event
 	defer func() {
@@ -169,19 +178,50 @@ func (s *Session) load() {
 		if !found || text == "" && err == nil {
 			continue
 		}
-		var d Decoded
 		if err == nil {
-			d, err = src.codec.Decode(text, Use{Cookie: src.cookie.name, Now: now, Room: s.room[:0:len(s.room)]})
+			err = s.open(i, src, text, now)
 		}
-		if err != nil {
+		if _, no := errors.AsType[*RefusedError](err); no {
 			refused = append(refused, Event{Kind: EventRefused, Cookie: src.cookie.name, Reason: ReasonOf(err), Err: err})
 			continue
 		}
+		if err != nil {
+			s.unavailable(err)
+			return
+		}
 		// A form or key that is being left behind reads what Keep could not.
 		refused = slices.DeleteFunc(refused, func(e Event) bool { return e.Cookie == src.cookie.name })
-		s.accept(i, &d, now)
 		return
 	}
+}
+
+// open takes over the session that text stands for. What is not to be trusted
+// is a [RefusedError].
+func (s *Session) open(i int, src *source, text string, now time.Time) error {
+	if src.store != nil {
+		return s.openToken(i, src, text, now)
+	}
+	moving := s.m.keep.store != nil
+	d, err := src.codec.Decode(text, Use{Cookie: src.cookie.name, Now: now, Moving: moving, Room: s.room[:0:len(s.room)]})
+	switch {
+	case err != nil:
+		return err
+	case moving:
+		return s.moveSnapshot(i, &d, now)
+	}
+	s.accept(i, &d, now)
+	return nil
+}
+
+// unavailable notes that the session could not be loaded. That sticks: nothing
+// can be written over what was not seen.
+func (s *Session) unavailable(err error) {
+	s.outage = err
+	if s.m.outage == OutageRefuse {
+		s.fail(err)
+		return
+	}
+	s.event(Event{Kind: EventStore, Err: err})
 }
 
 // source returns Keep's source for 0 and the former ones after it.
@@ -296,15 +336,39 @@ func (s *Session) NoActivity() {
 	s.idle = true
 }
 
-// Regenerate gives the session a new identity and keeps its owner, its fields
-// and its absolute deadline.
+// Regenerate gives the session a new token and keeps its owner, its fields and
+// its absolute deadline. In a store its handle stays too, and the token before
+// is accepted for 10 seconds more, so that requests under way do not lose the
+// session; see [Session.RegenerateNow].
 func (s *Session) Regenerate() {
 	s.use()
 	defer s.unlock()
+	s.regenerated(false)
+}
+
+// RegenerateNow is Regenerate without the grace: in a store the token before is
+// refused from this moment on, also in requests that are under way.
+func (s *Session) RegenerateNow() {
+	s.use()
+	defer s.unlock()
+	s.regenerated(true)
+}
+
+func (s *Session) regenerated(now bool) {
 	if !s.writable("") {
 		return
 	}
-	s.renewed, s.modified, s.forced = true, true, true
+	s.modified = true
+	if s.stored != nil && s.late && !now { // another request has done it to the same token
+		s.optional = false
+		return
+	}
+	s.renewed = true
+	if s.stored != nil {
+		s.abrupt = s.abrupt || now
+		return
+	}
+	s.forced = true
 	if s.id.handle != "" {
 		s.id.handle = handle.New(s.id.owner)
 	}
@@ -316,11 +380,27 @@ func (s *Session) Regenerate() {
 func (s *Session) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.failure()
+}
+
+func (s *Session) failure() error {
+	if s.err == nil && s.contents != nil && s.stored != nil && s.lost {
+		return ErrEnded
+	}
 	return s.err
 }
 
-// writable reports whether a change can still be saved, and notes when it can
-// not.
+// Handle returns the session's public name, by which it can be found in lists
+// and revoked; "" while there is none. It is no secret, and no proof of
+// anything.
+func (s *Session) Handle() string {
+	s.use()
+	defer s.unlock()
+	return s.id.handle
+}
+
+// writable reports whether a change of the cookie can still be sent, and notes
+// when it can not.
 func (s *Session) writable(field string) bool {
 	if s.phase == open {
 		return true
@@ -332,6 +412,15 @@ func (s *Session) writable(field string) bool {
 	s.fail(err)
 	s.event(Event{Kind: EventLate, Field: field, Err: err})
 	return false
+}
+
+// fieldWritable reports whether a change of a field can still be saved. In a
+// store that has the session already, it can until the handler returns.
+func (s *Session) fieldWritable(field string) bool {
+	if s.phase == committed && s.stored != nil && s.now != nil {
+		return true
+	}
+	return s.writable(field)
 }
 
 // fieldError notes what went wrong with one field.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/store"
 )
 
 // SignIn signs owner in, the application's identifier of the user, from this
@@ -24,16 +25,23 @@ func Owner(ctx context.Context) (string, bool) { return From(ctx).Owner() }
 // new session, without an owner. Ending a session that does not exist is no
 // error.
 //
-// In a cookie alone, End cannot reach copies of the cookie: they stay valid
-// until their timeout.
+// In a store the session has ended when End returns, in every process, and
+// stays so whatever becomes of the request. If the store cannot be reached, the
+// request is answered with an error page and the cookie stays, so that the
+// visitor can try again. In a cookie alone, End cannot reach copies of the
+// cookie: they stay valid until their timeout.
 func End(ctx context.Context) { From(ctx).End() }
 
 // SignIn is the function [SignIn] for a session at hand.
 func (s *Session) SignIn(owner string) {
 	s.use()
 	defer s.unlock()
-	if owner == "" {
+	switch {
+	case owner == "":
 		s.fail(ErrNoOwner)
+		return
+	case s.stored != nil && len(owner) > store.MaxOwner:
+		s.fail(errLongOwner)
 		return
 	}
 	if !s.writable("") {
@@ -45,9 +53,18 @@ func (s *Session) SignIn(owner string) {
 	}
 	if s.id.owner != "" && s.id.owner != owner {
 		s.restart()
+		if s.stored != nil {
+			s.shed = true
+		}
+	}
+	if s.stored != nil {
+		s.signedAt = len(s.ops)
+		if s.lost { // what was there before has ended already
+			s.lost, s.now, s.base = false, nil, Snapshot{}
+		}
 	}
 	s.id = identity{handle.New(owner), owner, time.Now()}
-	s.modified, s.signedIn = true, true
+	s.modified, s.signedIn, s.renewed = true, true, false
 }
 
 // Owner is the function [Owner] for a session at hand.
@@ -59,10 +76,22 @@ func (s *Session) Owner() (string, bool) {
 
 // End is the function [End] for a session at hand.
 func (s *Session) End() {
+	if s.m.keep.store != nil {
+		s.endStored()
+		return
+	}
 	s.use()
 	defer s.unlock()
 	if !s.writable("") {
 		return
+	}
+	if old := s.leaving; old.store != nil {
+		c, cancel := s.m.call(context.WithoutCancel(s.request.Context()), old.store)
+		defer cancel()
+		if err := c.end(old.handle, 0, store.NewVersion(), time.Now()); err != nil && !answer(err) {
+			s.fail(err)
+			return
+		}
 	}
 	s.restart()
 	s.id = identity{}
@@ -74,4 +103,7 @@ func (s *Session) restart() {
 	s.view, s.ops, s.settled = nil, nil, 0
 	s.round++
 	s.flashed, s.flashes, s.tracked = false, nil, nil
+	if s.stored != nil {
+		s.saved, s.signedAt = 0, 0
+	}
 }

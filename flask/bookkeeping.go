@@ -72,6 +72,19 @@ func (s *Signer) adopt(d *sojourn.Decoded, v *opened) {
 	d.Adopt = true
 }
 
+// secrets are what the token of a session is made from when it moves into a
+// store. They come from its handle, which no re-stamping changes, and from each
+// key.
+func (s *Signer) secrets(handle string) [][32]byte {
+	list := make([][32]byte, len(s.keys))
+	for i, k := range s.keys {
+		mac := hmac.New(sha256.New, k.identity)
+		mac.Write([]byte("sojourn moved token v1\x00" + handle))
+		list[i] = [32]byte(mac.Sum(nil))
+	}
+	return list
+}
+
 // base36 reads a number of up to ten digits, without a leading zero.
 func base36(text string) (n int64, ok bool) {
 	for i := range len(text) {

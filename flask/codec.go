@@ -83,6 +83,9 @@ func (c *codec) Decode(text string, use sojourn.Use) (sojourn.Decoded, error) {
 	}}
 	if !c.exact {
 		c.signer.adopt(&d, &v)
+		if use.Moving {
+			d.Secrets = c.signer.secrets(d.Handle)
+		}
 	}
 	return d, nil
 }

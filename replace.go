@@ -1,0 +1,199 @@
+package sojourn
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sojourn-go/sojourn/internal/record"
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// A replacement is a sign-in on its way: a record that takes the place of
+// another.
+type replacement struct {
+	s      *Session
+	c      *call
+	old    *loaded
+	placed *loaded // the new record, once it is there
+	joined bool    // it is not needed: another sign-in's is used
+
+	oldSecret, secret record.Secret
+	mark              store.Version // of the old record's end
+}
+
+// run goes round until the old record has ended at the version that was
+// carried over.
+func (r *replacement) run() error {
+	for {
+		t, err := r.s.hold(r.c, r.old.record.Handle)
+		if err != nil {
+			return err
+		}
+		err = r.step()
+		if errors.Is(err, store.ErrConflict) {
+			err = r.again(t)
+		}
+		t.Done()
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, store.ErrGone):
+			if joined, err := r.join(); joined || err != nil {
+				return err
+			}
+			return r.alone()
+		case errors.Is(err, store.ErrLimit): // perhaps by the other click
+			if joined, jerr := r.join(); joined || jerr != nil {
+				return jerr
+			}
+		case errors.Is(err, store.ErrConflict) && r.c.rest():
+			continue
+		}
+		return err
+	}
+}
+
+// step places what the old record holds now, and ends that.
+func (r *replacement) step() error {
+	now := time.Now()
+	from := r.s.now.record
+	if r.placed != nil {
+		if err := r.rewrite(now); err != nil {
+			return err
+		}
+	} else {
+		ended, err := r.create(now, from.Version)
+		if err != nil || ended {
+			return err
+		}
+	}
+	return r.c.end(from.Handle, from.Version, r.mark, now)
+}
+
+// create makes the new record. It reports whether that has ended the old one
+// too, as it does when both are the same owner's.
+func (r *replacement) create(now time.Time, from store.Version) (ended bool, err error) {
+	s := r.s
+	l, err := s.m.newRecord(&Snapshot{s.id.handle, s.id.owner, s.id.created, now, s.view}, now, r.secret)
+	if err != nil {
+		return false, err
+	}
+	l.verifiers = record.SignIn(r.secret, r.oldSecret, now.Add(grace))
+	l.record.Verifiers = l.verifiers.Encode()
+	opts := s.m.creation(now, r.mark)
+	opts.Replaces, opts.End.Version = r.old.record.Handle, from
+	created, err := r.c.create(l, opts)
+	if errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrExists) {
+		return false, &StoreError{"create", err}
+	}
+	if err != nil {
+		return false, err
+	}
+	r.placed = l
+	s.evicted(created.Ended)
+	return created.Replaced, nil
+}
+
+// rewrite puts the fields as they are now into the new record, whose token
+// nobody has yet.
+func (r *replacement) rewrite(now time.Time) error {
+	rec := *r.placed.record
+	rec.Version = store.NewVersion()
+	l := &loaded{record: &rec, verifiers: r.placed.verifiers}
+	if err := l.write(r.s.view, r.placed.state.Versions); err != nil {
+		return err
+	}
+	there, err := r.c.apply(l, r.placed.record.Version, now)
+	if err != nil {
+		return unexpected("apply", err) // somebody has ended what nobody has: all sessions of the owner
+	}
+	r.placed = there
+	return nil
+}
+
+// again brings the session to what others have written into the old record.
+func (r *replacement) again(t *turn) error {
+	there, err := r.c.load(r.old.record.Handle, nil)
+	if err != nil {
+		return err
+	}
+	t.Leave(there)
+	r.s.rebase(there)
+	return store.ErrConflict
+}
+
+// join looks for the session that another sign-in of the same owner has just
+// put in the place of the same old one: a double click, or a form that was sent
+// twice. Both then have one session with one token, and whichever answer the
+// browser keeps is right.
+func (r *replacement) join() (bool, error) {
+	s, now := r.s, time.Now()
+	page := store.Page{Limit: 100}
+	for range 10 { // what is searched has to end
+		var listing store.Listing
+		err := r.c.ask("list", func(ctx context.Context) (err error) {
+			listing, err = r.c.store.List(ctx, s.id.owner, page)
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		for _, found := range listing.Records {
+			if found.Kind != store.KindSession || found.Created.Before(now.Add(-grace)) || r.placed != nil && found.Handle == r.placed.record.Handle {
+				continue
+			}
+			l, err := r.c.load(found.Handle, nil)
+			if err != nil {
+				continue // ended meanwhile, most likely
+			}
+			if secret, ok := l.verifiers.Successor(r.oldSecret, now); ok {
+				r.joined = true
+				return true, r.enter(l, secret)
+			}
+		}
+		if page.Cursor = listing.Next; page.Cursor == "" {
+			break
+		}
+	}
+	return false, nil
+}
+
+// enter goes on in another sign-in's session, with what this request did since
+// its own.
+func (r *replacement) enter(l *loaded, secret record.Secret) error {
+	s := r.s
+	s.ops = s.ops[s.signedAt:]
+	s.saved, s.signedAt, s.tracked, s.shed = 0, 0, nil, false
+	s.secret, s.send, s.optional, s.confirmed = secret, true, false, true
+	s.id = identity{handle: l.record.Handle}
+	s.rebase(l)
+	return s.update(r.c)
+}
+
+// alone lets the sign-in stand without what the old record held.
+func (r *replacement) alone() error {
+	s := r.s
+	s.ops = s.ops[s.signedAt:]
+	s.view, s.saved, s.settled, s.signedAt, s.tracked = nil, 0, 0, 0, nil
+	s.round++
+	if s.settleAll(); s.err != nil {
+		return s.err
+	}
+	if r.placed == nil {
+		_, err := r.create(time.Now(), 0)
+		return err
+	}
+	return r.rewrite(time.Now())
+}
+
+// takeBack ends the new record, which nobody has heard of.
+func (r *replacement) takeBack() {
+	now := time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.c.patient), r.c.each)
+	defer cancel()
+	err := r.c.store.Delete(ctx, r.placed.record.Handle, store.Ending{Mark: store.NewVersion(), Now: now})
+	if err != nil && !answer(err) {
+		r.s.event(Event{Kind: EventStore, Handle: r.placed.record.Handle, Owner: r.placed.record.Owner, Err: &StoreError{"end", err}})
+	}
+}

@@ -1,0 +1,221 @@
+package sojourn
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// Save saves at once what the request has done so far, for handlers that go on
+// for long: streams, sockets, jobs. Without it that is done before the first
+// byte of the response, and once more when the handler returns. An error is
+// kept in [Session.Err] too; [ErrEnded] means that the session was ended
+// meanwhile.
+//
+// In a cookie nothing can be saved before the response begins, or after: Save
+// then only returns Err.
+func (s *Session) Save() error {
+	if s.updating.Load() {
+		return errInUpdate
+	}
+	s.use()
+	s.unlock()
+	s.beginSaving()
+	defer s.doneSaving()
+	if s.stored == nil || s.err != nil || s.phase == finished {
+		return s.failure()
+	}
+	if s.outage != nil || s.pending() {
+		if err := s.persist(false); err != nil {
+			s.fail(err)
+		}
+	}
+	return s.failure()
+}
+
+// Reload reads the session again, for handlers that go on for long: what others
+// have written since is there, and what this request has done and not saved is
+// done anew on top of it. A session that has ended is [ErrEnded]. In a cookie
+// there is nothing to read again.
+func (s *Session) Reload() error {
+	if s.updating.Load() {
+		return errInUpdate
+	}
+	s.use()
+	s.unlock()
+	s.beginSaving()
+	defer s.doneSaving()
+	if s.stored == nil || s.now == nil || s.err != nil || s.lost {
+		return s.failure()
+	}
+	c, cancel := s.m.call(s.request.Context(), s.m.keep.store)
+	defer cancel()
+	l, err := c.load(s.now.record.Handle, nil)
+	switch {
+	case errors.Is(err, store.ErrGone), err == nil && l.record.Expired(time.Now()):
+		s.lose()
+		return s.failure()
+	case err != nil:
+		return err
+	}
+	s.rebase(l)
+	return nil
+}
+
+// storeNow is updateNow for a session in a store.
+func (s *Session) storeNow(name string, change changeFunc) error {
+	s.use()
+	s.unlock()
+	s.beginSaving()
+	defer s.doneSaving()
+	switch {
+	case !s.fieldWritable(name):
+		return &FieldError{name, ErrLate}
+	case s.err != nil || s.lost:
+		return s.failure()
+	case s.outage != nil:
+		s.fail(s.outage)
+		return s.outage
+	}
+	s.modified = true
+	if s.signedIn || s.renewed { // it has to be in the record that is to stay
+		if err := s.persist(false); err != nil {
+			s.fail(err)
+			return err
+		}
+	}
+	c, cancel := s.m.call(s.request.Context(), s.m.keep.store)
+	defer cancel()
+	for {
+		again, err := s.tryNow(c, name, change)
+		if !again {
+			return err
+		}
+		if !c.rest() {
+			err := &StoreError{"apply", errors.New("other requests wrote to the session all the time")}
+			s.fail(err)
+			return err
+		}
+	}
+}
+
+// tryNow makes one attempt. It reports whether somebody was quicker.
+func (s *Session) tryNow(c *call, name string, change changeFunc) (again bool, err error) {
+	if s.settleAll(); s.err != nil {
+		return false, s.err
+	}
+	raw, present := lookup(s.view, name)
+	round, ops := s.round, len(s.ops)
+	text, err := s.runChange(change, raw, present)
+	if err != nil {
+		return false, err
+	}
+	if s.round != round || len(s.ops) != ops {
+		return true, nil // another goroutine of this request
+	}
+	if s.now == nil {
+		if err = s.create(c, []EncodedField{{Name: name, Raw: text}}); err == nil {
+			s.done(name, 0)
+		}
+	} else {
+		again, err = s.applyNow(c, name, text)
+	}
+	if err != nil {
+		s.fail(err)
+	}
+	return again, err
+}
+
+// applyNow writes one field into the record, if that is still as it was seen.
+func (s *Session) applyNow(c *call, name, text string) (again bool, err error) {
+	t, err := s.m.turns.Wait(c.context(), s.now.record.Handle)
+	if err != nil {
+		return false, &StoreError{"wait for other requests of the session", err}
+	}
+	defer t.Done()
+	if last := t.Last(); last != nil && last != s.now && last.state.Wrote(s.now.record.Version) {
+		s.rebase(last)
+		return true, nil
+	}
+	there, _, err := s.apply(c, t, with(s.base.State, name, text), false)
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return true, nil
+	case errors.Is(err, store.ErrGone):
+		s.lose()
+		return false, ErrEnded
+	case err != nil:
+		return false, err
+	}
+	saved := s.saved
+	s.took(there)
+	s.done(name, saved)
+	return false, nil
+}
+
+// done takes what has been saved of one field out of what is pending: of the
+// changes since the first n, only the others are.
+func (s *Session) done(name string, n int) {
+	s.saved = n
+	for i := n; i < len(s.ops); i++ {
+		switch o := &s.ops[i]; {
+		case o.kind == opClear:
+			o.keep = append(o.keep[:len(o.keep):len(o.keep)], name)
+		case o.name == name:
+			o.kind = opNone
+		}
+	}
+	s.rebase(s.now)
+}
+
+// endStored ends a session that is kept in a store, at once.
+func (s *Session) endStored() {
+	if s.updating.Load() {
+		s.mu.Lock()
+		defer s.unlock()
+		s.fail(errInUpdate)
+		return
+	}
+	s.use()
+	s.unlock()
+	s.beginSaving()
+	defer s.doneSaving()
+	switch {
+	case s.phase == finished:
+		s.writable("")
+		return
+	case s.outage != nil:
+		s.fail(s.outage)
+		return
+	}
+	ended, err := s.endRecord()
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	s.restart()
+	*s.stored = stored{drop: ended || s.drop}
+	s.base, s.id = Snapshot{}, identity{}
+	s.modified, s.ended, s.signedIn, s.renewed = true, true, false, false
+}
+
+// endRecord ends the session's record, if there is one, and reports whether it
+// was this request that did. Only then is the cookie deleted: by now the browser
+// may hold a newer one.
+func (s *Session) endRecord() (bool, error) {
+	if s.now == nil || s.lost {
+		return false, nil
+	}
+	c, cancel := s.m.call(context.WithoutCancel(s.request.Context()), s.m.keep.store)
+	defer cancel()
+	err := c.end(s.now.record.Handle, 0, store.NewVersion(), time.Now())
+	switch {
+	case err == nil:
+		s.event(Event{Kind: EventEnded, Handle: s.base.Handle, Owner: s.base.Owner})
+	case !answer(err):
+		return false, err
+	}
+	return err == nil, nil
+}

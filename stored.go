@@ -1,0 +1,247 @@
+package sojourn
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/internal/record"
+	"github.com/sojourn-go/sojourn/store"
+)
+
+// stored is what a session knows of its record in a store.
+type stored struct {
+	now       *loaded       // the record as last loaded or written; nil while there is none
+	secret    record.Secret // of its token
+	send      bool          // the browser is to get the token
+	optional  bool          // though nothing is lost if it does not
+	confirmed bool          // the record has been seen alive since the load
+	late      bool          // the token that came in is the one before the record's
+	lost      bool          // it was ended meanwhile: what this request writes is dropped
+	abrupt    bool          // RegenerateNow was called: no grace
+	drop      bool          // the browser's token is to be deleted
+	saved     int           // ops[:saved] are in the record
+	signedAt  int           // ops[:signedAt] were made before the sign-in
+	dead      record.Token  // came in, and has ended
+	shed      bool          // the fields of the record before are not carried over
+}
+
+// openToken finds the session of a token that came in by the i-th source, and
+// takes it over if there is one that lives.
+func (s *Session) openToken(i int, src *source, text string, now time.Time) error {
+	token, ok := record.ParseToken(text)
+	if !ok {
+		return &RefusedError{ReasonMalformed, "not of the form of a token"}
+	}
+	keep := s.m.keep.store
+	if i > 0 && keep != nil {
+		return s.moveRecord(i, src, token, now)
+	}
+	c, cancel := s.m.call(s.request.Context(), src.store)
+	defer cancel()
+	l, secret, err := s.find(c, token.Handle, now, token.Secret)
+	if ReasonOf(err) == ReasonUnknown && keep != nil {
+		s.dead = token
+	}
+	if err != nil || l == nil {
+		return err
+	}
+	if keep == nil { // from a store into a cookie
+		s.accept(i, &Decoded{Snapshot: l.snapshot()}, now)
+		s.leaving = leaving{src.store, token.Handle}
+		return nil
+	}
+	s.late = secret != token.Secret
+	s.take(i, l, secret, s.late)
+	return nil
+}
+
+// A leaving is a record whose session goes on in a cookie.
+type leaving struct {
+	store  store.Store
+	handle string
+}
+
+// find loads a record and checks secrets against it, one of which has to be
+// right. It returns nil without an error if the record has expired, which is
+// an event, and otherwise the secret that is the record's from here on.
+func (s *Session) find(c *call, handle string, now time.Time, secrets ...record.Secret) (*loaded, record.Secret, error) {
+	l, err := c.load(handle, s.room[:0:len(s.room)])
+	if errors.Is(err, store.ErrGone) {
+		err = &RefusedError{ReasonUnknown, "no such session: it has ended, or was never made"}
+	}
+	if err != nil {
+		return nil, record.Secret{}, err
+	}
+	for _, secret := range secrets {
+		match := l.verifiers.Check(secret, now)
+		if match == record.Previous {
+			if next, ok := l.verifiers.Next(secret); ok {
+				secret, match = next, record.Current
+			}
+		}
+		if match == record.Wrong {
+			continue
+		}
+		if l.record.Kind != store.KindSession {
+			break
+		}
+		if snap := l.snapshot(); l.record.Expired(now) || !now.Before(s.m.deadline(&snap)) {
+			s.event(Event{Kind: EventExpired, Handle: handle, Owner: snap.Owner})
+			return nil, record.Secret{}, nil
+		}
+		return l, secret, nil
+	}
+	return nil, record.Secret{}, &RefusedError{ReasonSecret, "the secret of the token is not the session's: regenerated since, or a guess"}
+}
+
+// snapshot is the record as forms see sessions.
+func (l *loaded) snapshot() Snapshot {
+	h := &l.record.Header
+	return Snapshot{Handle: h.Handle, Owner: h.Owner, Created: h.Created, LastSeen: h.LastSeen, State: l.state.Fields}
+}
+
+// take takes over a record that was found.
+func (s *Session) take(i int, l *loaded, secret record.Secret, send bool) {
+	s.from, s.present = i, true
+	s.secret, s.send, s.optional = secret, send, send
+	s.rebase(l)
+}
+
+// rebase makes l what this request's changes are applied to.
+func (s *Session) rebase(l *loaded) {
+	s.now, s.base = l, l.snapshot()
+	s.view, s.settled = s.base.State, s.saved
+	s.round++
+	if s.shed {
+		s.view = nil
+	}
+	if !s.signedIn || s.id.handle == s.base.Handle { // otherwise the sign-in is still to be saved
+		s.id = s.base.identity()
+	}
+}
+
+// moveRecord takes over a session from a former store. The record keeps its
+// handle, and gets a secret that is derived from its old one, so that parallel
+// requests join in one new record. If it is the same store, under another
+// cookie's name, the record stays as it is.
+func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Time) error {
+	joined, err := s.join(i, token.Handle, now, token.Secret.Derive(), token.Secret)
+	if joined || err != nil {
+		return err
+	}
+	c, cancel := s.m.call(s.request.Context(), src.store)
+	defer cancel()
+	old, secret, err := s.find(c, token.Handle, now, token.Secret)
+	if err != nil || old == nil {
+		return err
+	}
+	snap := old.snapshot()
+	if err := s.move(i, &snap, old.record.Facts, now, secret.Derive()); err != nil {
+		return err
+	}
+	// Whatever reads the former store alone must not find it alive.
+	if err := c.end(token.Handle, 0, store.NewVersion(), now); err != nil && !answer(err) {
+		s.event(Event{Kind: EventStore, Handle: token.Handle, Err: err})
+	}
+	return nil
+}
+
+// moveSnapshot takes over a session from a cookie.
+func (s *Session) moveSnapshot(i int, d *Decoded, now time.Time) error {
+	if d.Owner == "" && len(d.State) == 0 {
+		return nil // bookkeeping alone is no session
+	}
+	secrets := make([]record.Secret, 0, len(d.Secrets)+1)
+	for _, secret := range d.Secrets {
+		secrets = append(secrets, record.Secret(secret))
+	}
+	if d.Handle == "" || len(secrets) == 0 { // a form without identity: each request makes a session of its own
+		d.Handle, secrets = handle.New(d.Owner), []record.Secret{record.NewSecret()}
+	}
+	if !now.Before(s.m.deadline(&d.Snapshot)) {
+		s.event(Event{Kind: EventExpired, Handle: d.Handle, Owner: d.Owner})
+		return nil
+	}
+	joined, err := s.join(i, d.Handle, now, secrets...)
+	if joined || err != nil {
+		return err
+	}
+	if owner := s.m.former[i-1].traits.OwnerField; owner != "" { // it is in the record's head now
+		d.State = without(d.State, owner)
+	}
+	return s.move(i, &d.Snapshot, "", now, secrets...)
+}
+
+// join takes over the record that another request has moved a session into. It
+// reports false if there is none.
+func (s *Session) join(i int, handle string, now time.Time, secrets ...record.Secret) (bool, error) {
+	c, cancel := s.m.call(s.request.Context(), s.m.keep.store)
+	defer cancel()
+	l, secret, err := s.find(c, handle, now, secrets...)
+	if ReasonOf(err) == ReasonUnknown {
+		return false, nil
+	}
+	if err == nil && l != nil {
+		s.take(i, l, secret, true)
+	}
+	return true, err
+}
+
+// move makes the record that a former session goes on in. secrets are as for
+// join, the first being the one to use.
+func (s *Session) move(i int, from *Snapshot, facts string, now time.Time, secrets ...record.Secret) error {
+	c, cancel := s.m.call(s.request.Context(), s.m.keep.store)
+	defer cancel()
+	l, err := s.m.newRecord(from, now, secrets[0])
+	if err != nil {
+		return err
+	}
+	l.record.Facts = facts
+	l.record.HoldUntil = l.record.AbsoluteDeadline
+	if until := s.m.former[i-1].until; !until.IsZero() && until.Before(l.record.HoldUntil) {
+		l.record.HoldUntil = until.Truncate(time.Millisecond)
+	}
+	_, err = c.create(l, store.CreateOptions{Now: now, End: store.Ending{Mark: store.NewVersion(), Now: now}})
+	switch {
+	case errors.Is(err, store.ErrExists): // another request was quicker
+		_, err = s.join(i, from.Handle, now, secrets...)
+		return err
+	case errors.Is(err, store.ErrGone):
+		return &RefusedError{ReasonUnknown, "its session went on elsewhere, and has ended there"}
+	case err != nil:
+		return err
+	}
+	s.take(i, l, secrets[0], true)
+	s.event(Event{Kind: EventAdopted})
+	return nil
+}
+
+// newRecord makes the record of a session.
+func (m *Manager) newRecord(from *Snapshot, now time.Time, secret record.Secret) (*loaded, error) {
+	l := &loaded{verifiers: record.NewVerifiers(secret), record: &store.Record{Header: store.Header{
+		Kind: store.KindSession, Handle: from.Handle, Owner: from.Owner, Version: store.NewVersion(),
+		Created: millis(from.Created), LastSeen: millis(from.LastSeen),
+		IdleDeadline:     millis(from.LastSeen.Add(m.idleTimeout(from.Owner))),
+		AbsoluteDeadline: millis(from.Created.Add(m.absolute)),
+	}}}
+	l.record.Verifiers = l.verifiers.Encode()
+	return l, l.write(from.State, nil)
+}
+
+// write puts fields into l, as its record's version upon those before.
+func (l *loaded) write(fields []EncodedField, before []store.Version) error {
+	text, err := record.Encode(fields, l.record.Version, before)
+	if err != nil {
+		return err
+	}
+	if len(text) > record.MaxState {
+		return tooLarge("", len(text), record.MaxState, fields)
+	}
+	l.record.State = text
+	l.state = record.State{Versions: append([]store.Version{l.record.Version}, before[:min(len(before), 15)]...), Fields: fields}
+	return nil
+}
+
+// millis is t as stores keep it.
+func millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
