@@ -1,0 +1,87 @@
+package promises
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// serveVariable tells a process of this test program to serve the site instead.
+const serveVariable = "SOJOURN_PROMISES_SERVE"
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(serveVariable); url != "" {
+		if err := serve(url); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// serve serves the site on the store at url until its standard input ends, as
+// it does when the parent is gone.
+func serve(url string) error {
+	s, shut, err := open(url)
+	if err != nil {
+		return err
+	}
+	defer shut()
+	site, err := newSite(s, nil)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println("http://" + l.Addr().String())
+	go http.Serve(l, site.handler())
+	io.Copy(io.Discard, os.Stdin)
+	return nil
+}
+
+// process starts a process that serves the site, and returns its address.
+func process(t testing.TB, url string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), serveVariable+"="+url)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { in.Close(); cmd.Wait() })
+	stuck := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	stuck.Stop()
+	if err != nil {
+		t.Fatalf("a process did not begin to serve: %v", err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// inProcess serves a site within the test, and returns its address.
+func inProcess(t testing.TB, s *site) string { return serveHandler(t, s.handler()) }
+
+func serveHandler(t testing.TB, h http.Handler) string {
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
+}
