@@ -3,7 +3,7 @@
 # under 20 minutes, for what is still to come.
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-MODULES     = . cmd/sojourn examples/routers interop
+MODULES     = . cmd/sojourn examples/routers interop promises redisstore sqlstore/drivertest
 GO         ?= go
 
 .PHONY: check
@@ -24,16 +24,17 @@ vet: ## go vet, all modules (half a minute)
 	$(GO) vet work
 
 .PHONY: lint
-lint: ## staticcheck, pinned (1 minute)
+lint: ## staticcheck, pinned (2 minutes)
 	@for m in $(MODULES); do echo "staticcheck $$m"; (cd $$m && $(GO) run $(STATICCHECK) ./...) || exit 1; done
 
 .PHONY: test
-test: ## all tests of all modules, with the race detector (2 minutes)
+test: ## all tests of all modules, with the race detector (6 minutes)
 	$(GO) test -race work
 
 .PHONY: long
 long: fuzz ## what takes long: 5 minutes of each fuzz target, 20 rounds of the rest
 	$(GO) test -race -count=20 . ./flask ./keys ./internal/...
+	SOJOURN_LONG=1 $(GO) test -run Million -v -timeout 30m ./memstore ./redisstore
 
 T ?= 5m
 .PHONY: fuzz
@@ -47,6 +48,7 @@ fuzz: ## each fuzz target for T (make fuzz T=30s)
 .PHONY: bench
 bench: ## benchmarks, with the floor in the same run
 	$(GO) test -run '^$$' -bench . -benchmem -count 6 . ./flask
+	$(GO) test -run '^$$' -bench . -benchmem ./memstore ./redisstore ./sqlstore/drivertest
 
 .PHONY: demo
 demo: ## the demo, on http://127.0.0.1:8080
