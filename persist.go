@@ -222,7 +222,7 @@ func (s *Session) update(c *call) error {
 		case errors.Is(err, store.ErrConflict) && c.rest():
 			continue
 		default:
-			return err
+			return crowded(err)
 		}
 		if renewed {
 			s.event(Event{Kind: EventRegenerated})

@@ -50,7 +50,7 @@ func (r *replacement) run() error {
 		case errors.Is(err, store.ErrConflict) && r.c.rest():
 			continue
 		}
-		return err
+		return crowded(err)
 	}
 }
 

@@ -94,7 +94,7 @@ func (s *Session) storeNow(name string, change changeFunc) error {
 			return err
 		}
 		if !c.rest() {
-			err := &StoreError{"apply", errors.New("other requests wrote to the session all the time")}
+			err := crowded(store.ErrConflict)
 			s.fail(err)
 			return err
 		}

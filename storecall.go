@@ -77,6 +77,14 @@ func (c *call) write(op string, question func(context.Context) error) error {
 	return c.ask(op, question)
 }
 
+// crowded makes a failure of a conflict that went on until the time was over.
+func crowded(err error) error {
+	if errors.Is(err, store.ErrConflict) {
+		return &StoreError{"apply", errors.New("other requests wrote to the session all the time")}
+	}
+	return err
+}
+
 // rest waits before a retry: longer each time, and at random, so that those
 // who were in each other's way do not meet again. It reports whether there is
 // time left.
