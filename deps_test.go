@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/tagged":      {},
 	"internal/writer":      {},
 	"flask":                {".", "keys", "internal/handle", "internal/tagged"},
+	"examples/cart":        {".", "memstore", "store"},
 	"examples/quickstart":  {".", "keys", "flask"},
 	"examples/login":       {".", "keys", "flask"},
 	"examples/preferences": {".", "keys", "flask"},

@@ -11,6 +11,7 @@ import (
 	"github.com/sojourn-go/sojourn"
 	"github.com/sojourn-go/sojourn/flask"
 	"github.com/sojourn-go/sojourn/keys"
+	"github.com/sojourn-go/sojourn/memstore"
 )
 
 // visit serves handler with a session, asks for each path with one browser,
@@ -55,6 +56,56 @@ func ExampleField() {
 	// / 200 visit 1
 	// / 200 visit 2
 	// / 200 visit 3
+}
+
+func ExampleInStore() {
+	memory, err := memstore.New(memstore.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	config := sojourn.Config{Keep: sojourn.InStore(memory), Events: func(context.Context, sojourn.Event) {}}
+	visit(config, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" {
+			sojourn.SignIn(r.Context(), "alice")
+		}
+		name, _ := sojourn.Owner(r.Context())
+		fmt.Fprintf(w, "%q", name)
+	}, "/", "/login", "/")
+	// Output:
+	// / 200 ""
+	// /login 200 "alice"
+	// / 200 "alice"
+}
+
+func ExampleManager_RevokeOwner() {
+	memory, err := memstore.New(memstore.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var sessions *sojourn.Manager
+	config := sojourn.Config{Keep: sojourn.InStore(memory), Events: func(context.Context, sojourn.Event) {}}
+	if sessions, err = sojourn.New(config); err != nil {
+		fmt.Println(err)
+		return
+	}
+	visit(config, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/login":
+			sojourn.SignIn(r.Context(), "alice")
+		case "/everywhere": // from another process, or an administrator's page
+			n, err := sessions.RevokeOwner(r.Context(), "alice", "")
+			fmt.Fprint(w, n, " ended, ", err, " ")
+		}
+		name, _ := sojourn.Owner(r.Context())
+		fmt.Fprintf(w, "%q", name)
+	}, "/login", "/", "/everywhere", "/")
+	// Output:
+	// /login 200 "alice"
+	// / 200 "alice"
+	// /everywhere 200 1 ended, <nil> ""
+	// / 200 ""
 }
 
 func ExampleSignIn() {
