@@ -26,7 +26,18 @@
 // page ever says "saved" when it was not.
 //
 // After that moment a session in a cookie can no longer be changed: a later
-// change is [ErrLate] in [Session.Err] and an event, never silence.
+// change is [ErrLate] in [Session.Err] and an event, never silence. In a store
+// it can, until the handler returns; see [Session.Save].
+//
+// # Stores
+//
+// With [InStore] sessions are kept on the server. Parallel requests on one
+// session then lose nothing: each applies what it did to what is there when it
+// saves, and again when another was quicker. A session that has ended stays so:
+// what a slow request wrote is dropped, which is [ErrEnded] in its
+// [Session.Err]. [Manager.Run] sweeps, [Manager.Sessions] lists an owner's
+// sessions, [Manager.RevokeOwner] ends them. Package store is the contract of
+// stores; memstore, sqlstore and redisstore are some.
 //
 // # Values
 //
@@ -47,7 +58,8 @@
 //
 // The cookie is HttpOnly, Secure and SameSite=Lax. Responses that used the
 // session vary by cookie, and no cache may keep one that sets it. Signing in
-// always makes a new session identity. A cookie that is not to be trusted is
+// always makes a new session identity; in a store, the token from before is
+// dead. A cookie that is not to be trusted is
 // refused in bounded time, is an event, and looks to the handler like no
 // cookie. Protect forms with net/http.CrossOriginProtection.
 package sojourn
