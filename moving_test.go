@@ -212,3 +212,46 @@ func TestStoreToCookie(t *testing.T) {
 		t.Error("End in the cookie left the record alive")
 	}
 }
+
+// TestMovingMeanwhile: another request moves the session at each moment of the
+// move.
+func TestMovingMeanwhile(t *testing.T) {
+	for k := range 6 {
+		old, next := storetest.Faulty(newMemory(t), nil), storetest.Faulty(newMemory(t), nil)
+		from, _ := newManager(t, func(c *sojourn.Config) { c.Keep = sojourn.InStore(old) })
+		to := func() *sojourn.Manager {
+			m, _ := newManager(t, func(c *sojourn.Config) {
+				c.Keep, c.AlsoRead = sojourn.InStore(next), []sojourn.Former{{Keep: sojourn.InStore(old)}}
+			})
+			return m
+		}
+		first := newBrowser(t, from)
+		first.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice") })
+		second := first.clone()
+		first.m, second.m = to(), to()
+		calls, inside := 0, false
+		plan := func(storetest.Call) storetest.Fault {
+			if inside {
+				return storetest.Fault{}
+			}
+			if calls++; calls != k+1 {
+				return storetest.Fault{}
+			}
+			return storetest.Fault{Do: func() {
+				inside = true
+				defer func() { inside = false }()
+				if owner(second) != "alice" {
+					t.Errorf("call %d: the second request is %q's", k, owner(second))
+				}
+			}}
+		}
+		old.Plan(plan)
+		next.Plan(plan)
+		if owner(first) != "alice" {
+			t.Errorf("call %d: the first request is nobody's", k)
+		}
+		if owner(second) != "alice" || first.cookies[tokenCookie] != second.cookies[tokenCookie] {
+			t.Errorf("call %d: two sessions of one", k)
+		}
+	}
+}

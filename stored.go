@@ -133,6 +133,11 @@ func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Ti
 	c, cancel := s.m.call(s.request.Context(), src.store)
 	defer cancel()
 	old, secret, err := s.find(c, token.Handle, now, token.Secret)
+	if ReasonOf(err) == ReasonUnknown { // another request may have moved it since we looked
+		if joined, jerr := s.join(i, token.Handle, now, token.Secret.Derive()); joined || jerr != nil {
+			return jerr
+		}
+	}
 	if err != nil || old == nil {
 		return err
 	}
