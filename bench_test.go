@@ -82,3 +82,27 @@ func BenchmarkRequest(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkStored is a whole request on a session in memory: read one field,
+// write one.
+func BenchmarkStored(b *testing.B) {
+	m, _, _ := newStored(b, nil)
+	visitor := newBrowser(b, m)
+	visitor.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice"); color.Set(ctx, "blue"); counter.Set(ctx, 1) })
+	run := func(name string, handler http.HandlerFunc) {
+		b.Run(name, func(b *testing.B) {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("Cookie", tokenCookie+"="+visitor.cookies[tokenCookie])
+			h := m.Middleware(handler)
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(&discard{make(http.Header)}, r)
+			}
+		})
+	}
+	run("read", func(w http.ResponseWriter, r *http.Request) { color.Get(r.Context()); w.Write(nil) })
+	run("write", func(w http.ResponseWriter, r *http.Request) {
+		counter.Update(r.Context(), func(n int) int { return n + 1 })
+		w.Write(nil)
+	})
+}

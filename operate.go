@@ -43,8 +43,7 @@ func (m *Manager) Sessions(ctx context.Context, owner string, page store.Page) (
 		return store.Listing{}, errNoStore
 	}
 	var listing store.Listing
-	c, cancel := m.call(ctx, s)
-	defer cancel()
+	c := m.call(ctx, s)
 	err := c.ask("list", func(ctx context.Context) (err error) {
 		listing, err = s.List(ctx, owner, page)
 		return err
@@ -66,8 +65,7 @@ func (m *Manager) Revoke(ctx context.Context, handle string) error {
 	if s == nil {
 		return errNoStore
 	}
-	c, cancel := m.call(ctx, s)
-	defer cancel()
+	c := m.call(ctx, s)
 	now := time.Now()
 	err := c.end(handle, 0, store.NewVersion(), now)
 	if errors.Is(err, store.ErrGone) {
@@ -88,8 +86,7 @@ func (m *Manager) RevokeOwner(ctx context.Context, owner, except string) (int, e
 	if s == nil {
 		return 0, errNoStore
 	}
-	c, cancel := m.call(ctx, s)
-	defer cancel()
+	c := m.call(ctx, s)
 	now := time.Now()
 	end := store.Ending{Mark: store.NewVersion(), Now: now}
 	for {
@@ -144,12 +141,11 @@ func (m *Manager) Sweep(ctx context.Context) (int, error) {
 	total, now := 0, time.Now()
 	for {
 		n := 0
-		c, cancel := m.call(ctx, s)
+		c := m.call(ctx, s)
 		err := c.ask("sweep", func(ctx context.Context) (err error) {
 			n, err = s.Sweep(ctx, now, sweepBatch)
 			return err
 		})
-		cancel()
 		total += n
 		if err != nil || n < sweepBatch {
 			return total, err

@@ -59,8 +59,7 @@ func (s *Session) persist(touch bool) error {
 	if s.phase == committed { // of a stream: the visitor has often gone when it ends
 		ctx = context.WithoutCancel(ctx)
 	}
-	c, cancel := s.m.call(ctx, s.m.keep.store)
-	defer cancel()
+	c := s.m.call(ctx, s.m.keep.store)
 	var err error
 	switch {
 	case s.now == nil && s.id.owner == "" && len(s.view) == 0:
@@ -172,9 +171,9 @@ func (s *Session) hold(c *call, handle string) (*turn, error) {
 		if s.err != nil {
 			return nil, s.err
 		}
-		t, err := s.m.turns.Wait(c.context(), handle)
+		t, err := c.turn(s.m, handle)
 		if err != nil {
-			return nil, &StoreError{"wait for other requests of the session", err}
+			return nil, err
 		}
 		last := t.Last()
 		if last == nil || last == s.now || !last.state.Wrote(s.now.record.Version) {
@@ -188,6 +187,17 @@ func (s *Session) hold(c *call, handle string) (*turn, error) {
 		s.settleAll()
 		return t, nil
 	}
+}
+
+// turn waits for this process's turn at a record.
+func (c *call) turn(m *Manager, handle string) (*turn, error) {
+	ctx, cancel := c.until(c.deadline)
+	defer cancel()
+	t, err := m.turns.Wait(ctx, handle)
+	if err != nil {
+		return nil, &StoreError{"wait for other requests of the session", err}
+	}
+	return t, nil
 }
 
 // updates reports whether functions of the application's wait to be run.

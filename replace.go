@@ -190,7 +190,7 @@ func (r *replacement) alone() error {
 // takeBack ends the new record, which nobody has heard of.
 func (r *replacement) takeBack() {
 	now := time.Now()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.c.patient), r.c.each)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.c.ctx), r.c.each)
 	defer cancel()
 	err := r.c.store.Delete(ctx, r.placed.record.Handle, store.Ending{Mark: store.NewVersion(), Now: now})
 	if err != nil && !answer(err) {

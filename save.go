@@ -50,8 +50,7 @@ func (s *Session) Reload() error {
 	if s.stored == nil || s.now == nil || s.err != nil || s.lost {
 		return s.failure()
 	}
-	c, cancel := s.m.call(s.request.Context(), s.m.keep.store)
-	defer cancel()
+	c := s.m.call(s.request.Context(), s.m.keep.store)
 	l, err := c.load(s.now.record.Handle, nil)
 	switch {
 	case errors.Is(err, store.ErrGone), err == nil && l.record.Expired(time.Now()):
@@ -86,8 +85,7 @@ func (s *Session) storeNow(name string, change changeFunc) error {
 			return err
 		}
 	}
-	c, cancel := s.m.call(s.request.Context(), s.m.keep.store)
-	defer cancel()
+	c := s.m.call(s.request.Context(), s.m.keep.store)
 	for {
 		again, err := s.tryNow(c, name, change)
 		if !again {
@@ -130,9 +128,9 @@ func (s *Session) tryNow(c *call, name string, change changeFunc) (again bool, e
 
 // applyNow writes one field into the record, if that is still as it was seen.
 func (s *Session) applyNow(c *call, name, text string) (again bool, err error) {
-	t, err := s.m.turns.Wait(c.context(), s.now.record.Handle)
+	t, err := c.turn(s.m, s.now.record.Handle)
 	if err != nil {
-		return false, &StoreError{"wait for other requests of the session", err}
+		return false, err
 	}
 	defer t.Done()
 	if last := t.Last(); last != nil && last != s.now && last.state.Wrote(s.now.record.Version) {
@@ -208,8 +206,7 @@ func (s *Session) endRecord() (bool, error) {
 	if s.now == nil || s.lost {
 		return false, nil
 	}
-	c, cancel := s.m.call(context.WithoutCancel(s.request.Context()), s.m.keep.store)
-	defer cancel()
+	c := s.m.call(context.WithoutCancel(s.request.Context()), s.m.keep.store)
 	err := c.end(s.now.record.Handle, 0, store.NewVersion(), time.Now())
 	switch {
 	case err == nil:

@@ -86,8 +86,7 @@ func (s *Session) End() {
 		return
 	}
 	if old := s.leaving; old.store != nil {
-		c, cancel := s.m.call(context.WithoutCancel(s.request.Context()), old.store)
-		defer cancel()
+		c := s.m.call(context.WithoutCancel(s.request.Context()), old.store)
 		if err := c.end(old.handle, 0, store.NewVersion(), time.Now()); err != nil && !answer(err) {
 			s.fail(err)
 			return

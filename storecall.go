@@ -33,32 +33,34 @@ func answer(err error) bool {
 // one for a single question, so that there is time to ask what became of a
 // write whose reply was lost, and a quarter to tidy up after failure.
 type call struct {
-	store   store.Store
-	patient context.Context // ends with the request too
-	firm    context.Context // does not: for what follows the first write
-	wrote   bool
-	each    time.Duration
-	pause   time.Duration
+	store    store.Store
+	ctx      context.Context // the request's; it counts until the first write
+	wrote    bool
+	deadline time.Time
+	each     time.Duration // for one question
+	pause    time.Duration // before the next retry
 }
 
-func (m *Manager) call(ctx context.Context, s store.Store) (*call, context.CancelFunc) {
+func (m *Manager) call(ctx context.Context, s store.Store) *call {
 	each := m.storeTimeout / 4
-	deadline := time.Now().Add(3 * each)
-	patient, cancel := context.WithDeadline(ctx, deadline)
-	firm, cancelFirm := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	return &call{store: s, patient: patient, firm: firm, each: each}, func() { cancel(); cancelFirm() }
+	return &call{store: s, ctx: ctx, deadline: time.Now().Add(3 * each), each: each}
 }
 
-func (c *call) context() context.Context {
+// until is the context of one step, which ends at the latest at that time.
+func (c *call) until(end time.Time) (context.Context, context.CancelFunc) {
+	ctx := c.ctx
 	if c.wrote {
-		return c.firm
+		ctx = context.WithoutCancel(ctx)
 	}
-	return c.patient
+	if c.deadline.Before(end) {
+		end = c.deadline
+	}
+	return context.WithDeadline(ctx, end)
 }
 
 // ask puts one question to the store.
 func (c *call) ask(op string, question func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(c.context(), c.each)
+	ctx, cancel := c.until(time.Now().Add(c.each))
 	defer cancel()
 	err := question(ctx)
 	if err == nil || answer(err) {
@@ -70,7 +72,7 @@ func (c *call) ask(op string, question func(context.Context) error) error {
 // write is ask for a question that changes something: the client's going away
 // no longer stops it.
 func (c *call) write(op string, question func(context.Context) error) error {
-	if err := c.patient.Err(); err != nil && !c.wrote {
+	if err := c.ctx.Err(); err != nil && !c.wrote {
 		return &StoreError{op, err}
 	}
 	c.wrote = true
@@ -90,14 +92,11 @@ func crowded(err error) error {
 // time left.
 func (c *call) rest() bool {
 	c.pause = min(max(2*c.pause, time.Millisecond), 64*time.Millisecond)
-	timer := time.NewTimer(rand.N(c.pause))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-c.firm.Done():
-		return false
-	}
+	pause := rand.N(c.pause)
+	ctx, cancel := c.until(time.Now().Add(pause))
+	defer cancel()
+	<-ctx.Done()
+	return time.Now().Before(c.deadline) && (c.wrote || c.ctx.Err() == nil)
 }
 
 // A loaded is a record with its parts read. It is shared between requests and
@@ -119,7 +118,7 @@ func (c *call) load(handle string, room []tagged.Field) (*loaded, error) {
 		return err
 	}
 	err := c.ask("load", question)
-	if err != nil && !answer(err) && c.patient.Err() == nil {
+	if err != nil && !answer(err) && c.ctx.Err() == nil {
 		err = c.ask("load", question)
 	}
 	if err != nil {
@@ -151,7 +150,7 @@ func (c *call) create(l *loaded, opts store.CreateOptions) (created store.Create
 			return store.Created{}, nil
 		case lerr == nil:
 			return store.Created{}, store.ErrExists
-		case !errors.Is(lerr, store.ErrGone) && c.firm.Err() != nil, errors.Is(err, store.ErrFull):
+		case errors.Is(err, store.ErrFull):
 			return store.Created{}, err
 		}
 		if !c.rest() {

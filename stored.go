@@ -37,8 +37,7 @@ func (s *Session) openToken(i int, src *source, text string, now time.Time) erro
 	if i > 0 && keep != nil {
 		return s.moveRecord(i, src, token, now)
 	}
-	c, cancel := s.m.call(s.request.Context(), src.store)
-	defer cancel()
+	c := s.m.call(s.request.Context(), src.store)
 	l, secret, err := s.find(c, token.Handle, now, token.Secret)
 	if ReasonOf(err) == ReasonUnknown && keep != nil {
 		s.dead = token
@@ -130,8 +129,7 @@ func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Ti
 	if joined || err != nil {
 		return err
 	}
-	c, cancel := s.m.call(s.request.Context(), src.store)
-	defer cancel()
+	c := s.m.call(s.request.Context(), src.store)
 	old, secret, err := s.find(c, token.Handle, now, token.Secret)
 	if ReasonOf(err) == ReasonUnknown { // another request may have moved it since we looked
 		if joined, jerr := s.join(i, token.Handle, now, token.Secret.Derive()); joined || jerr != nil {
@@ -181,8 +179,7 @@ func (s *Session) moveSnapshot(i int, d *Decoded, now time.Time) error {
 // join takes over the record that another request has moved a session into. It
 // reports false if there is none.
 func (s *Session) join(i int, handle string, now time.Time, secrets ...record.Secret) (bool, error) {
-	c, cancel := s.m.call(s.request.Context(), s.m.keep.store)
-	defer cancel()
+	c := s.m.call(s.request.Context(), s.m.keep.store)
 	l, secret, err := s.find(c, handle, now, secrets...)
 	if ReasonOf(err) == ReasonUnknown {
 		return false, nil
@@ -196,8 +193,7 @@ func (s *Session) join(i int, handle string, now time.Time, secrets ...record.Se
 // move makes the record that a former session goes on in. secrets are as for
 // join, the first being the one to use.
 func (s *Session) move(i int, from *Snapshot, facts string, now time.Time, secrets ...record.Secret) error {
-	c, cancel := s.m.call(s.request.Context(), s.m.keep.store)
-	defer cancel()
+	c := s.m.call(s.request.Context(), s.m.keep.store)
 	l, err := s.m.newRecord(from, now, secrets[0])
 	if err != nil {
 		return err
