@@ -35,7 +35,7 @@ func TestContention(t *testing.T) {
 			}
 			return d
 		}
-		took(open) // connections are made
+		took(open)                                                             // connections are made
 		with, without := took(locked), min(took(open), took(open), took(open)) // others use this machine too
 		t.Logf("with a lock %v, without %v: %.1f times", with, without, float64(with)/float64(without))
 		if with < 5*without {

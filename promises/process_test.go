@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -81,7 +82,14 @@ func process(t testing.TB, url string) string {
 func inProcess(t testing.TB, s *site) string { return serveHandler(t, s.handler()) }
 
 func serveHandler(t testing.TB, h http.Handler) string {
+	url, _ := listen(t, h)
+	return url
+}
+
+// listen is serveHandler for those who close it themselves.
+func listen(t testing.TB, h http.Handler) (url string, shut func()) {
 	server := httptest.NewServer(h)
-	t.Cleanup(server.Close)
-	return server.URL
+	shut = sync.OnceFunc(server.Close)
+	t.Cleanup(shut)
+	return server.URL, shut
 }
