@@ -175,11 +175,9 @@ func (s *Session) hold(c *call, handle string) (*turn, error) {
 		if err != nil {
 			return nil, err
 		}
-		last := t.Last()
-		if last == nil || last == s.now || !last.state.Wrote(s.now.record.Version) {
+		if !s.catchUp(t) {
 			return t, nil
 		}
-		s.rebase(last)
 		if s.updates() {
 			t.Done()
 			continue
@@ -187,6 +185,18 @@ func (s *Session) hold(c *call, handle string) (*turn, error) {
 		s.settleAll()
 		return t, nil
 	}
+}
+
+// catchUp brings the session to what this process has written last, and reports
+// whether it was behind. It may be behind by more writes than versions are
+// kept, so it takes what was left for it unless its own state came after.
+func (s *Session) catchUp(t *turn) bool {
+	last := t.Last()
+	if last == nil || s.now.wrote(last.record.Version) {
+		return false
+	}
+	s.rebase(last)
+	return true
 }
 
 // turn waits for this process's turn at a record.

@@ -87,70 +87,73 @@ func (s *Session) storeNow(name string, change changeFunc) error {
 	}
 	c := s.m.call(s.request.Context(), s.m.keep.store)
 	for {
-		again, err := s.tryNow(c, name, change)
-		if !again {
-			return err
-		}
-		if !c.rest() {
-			err := crowded(store.ErrConflict)
+		err := s.tryNow(c, name, change)
+		switch {
+		case errors.Is(err, errBehind) && time.Now().Before(c.deadline):
+			continue
+		case errors.Is(err, store.ErrConflict) && c.rest():
+			continue
+		case errors.Is(err, errBehind), errors.Is(err, store.ErrConflict):
+			err = crowded(store.ErrConflict)
 			s.fail(err)
-			return err
 		}
+		return err
 	}
 }
 
-// tryNow makes one attempt. It reports whether somebody was quicker.
-func (s *Session) tryNow(c *call, name string, change changeFunc) (again bool, err error) {
+// errBehind: somebody in this process was quicker, and the function has to run
+// again on what is there now.
+var errBehind = errors.New("behind")
+
+// tryNow makes one attempt. When somebody was quicker it is errBehind or
+// store.ErrConflict.
+func (s *Session) tryNow(c *call, name string, change changeFunc) error {
 	if s.settleAll(); s.err != nil {
-		return false, s.err
+		return s.err
 	}
 	raw, present := lookup(s.view, name)
 	round, ops := s.round, len(s.ops)
 	text, err := s.runChange(change, raw, present)
-	if err != nil {
-		return false, err
-	}
-	if s.round != round || len(s.ops) != ops {
-		return true, nil // another goroutine of this request
-	}
-	if s.now == nil {
+	switch {
+	case err != nil:
+		return err
+	case s.round != round || len(s.ops) != ops: // another goroutine of this request
+		return errBehind
+	case s.now != nil:
+		err = s.applyNow(c, name, text)
+	default:
 		if err = s.create(c, []EncodedField{{Name: name, Raw: text}}); err == nil {
 			s.done(name, 0)
 		}
-	} else {
-		again, err = s.applyNow(c, name, text)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errBehind) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, ErrEnded) {
 		s.fail(err)
 	}
-	return again, err
+	return err
 }
 
 // applyNow writes one field into the record, if that is still as it was seen.
-func (s *Session) applyNow(c *call, name, text string) (again bool, err error) {
+func (s *Session) applyNow(c *call, name, text string) error {
 	t, err := c.turn(s.m, s.now.record.Handle)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer t.Done()
-	if last := t.Last(); last != nil && last != s.now && last.state.Wrote(s.now.record.Version) {
-		s.rebase(last)
-		return true, nil
+	if s.catchUp(t) {
+		return errBehind
 	}
 	there, _, err := s.apply(c, t, with(s.base.State, name, text), false)
-	switch {
-	case errors.Is(err, store.ErrConflict):
-		return true, nil
-	case errors.Is(err, store.ErrGone):
+	if errors.Is(err, store.ErrGone) {
 		s.lose()
-		return false, ErrEnded
-	case err != nil:
-		return false, err
+		return ErrEnded
+	}
+	if err != nil {
+		return err
 	}
 	saved := s.saved
 	s.took(there)
 	s.done(name, saved)
-	return false, nil
+	return nil
 }
 
 // done takes what has been saved of one field out of what is pending: of the
