@@ -14,87 +14,101 @@ import (
 
 	"github.com/sojourn-go/sojourn"
 	"github.com/sojourn-go/sojourn/cmd/sojourn/internal/demo"
-	"github.com/sojourn-go/sojourn/keys"
 )
 
 func newDemo() *cobra.Command {
 	var addr string
-	var files []string
+	var how demoKeeping
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run a small web application that shows its session's cookie",
+		Short: "Run a small web application that shows its session, in the browser and in the store",
 		Long: `Run a small web application that keeps a sign-in, a language, a cart and
-messages in its session, and shows the cookie, taken apart, beside them. It
-needs no set-up: without --secret-file it makes a key for itself, and its
-sessions end when it stops. What happens to sessions is logged on standard error.`,
+messages in its session, and shows beside them what the browser holds and what
+is stored. It needs no set-up: its sessions are kept in SQLite, in a file of
+yours that survives a restart. What happens to sessions is logged on standard
+error.
+
+--store keeps them elsewhere:
+
+  memory:                 in memory: they end when the demo stops
+  sqlite:PATH             in SQLite, in this file; it is made if need be
+  redis://HOST:PORT/DB    in Redis or Valkey; name:password@ stands before the
+                          host, and rediss:// is for TLS
+
+--keep flask uses no store: the whole session is in the cookie, signed, in
+Flask's form. Without --secret-file the demo makes a key for itself, and such
+sessions end when it stops.
+
+Several demos can share one file or one Redis, and then have the same sessions.`,
 		Example: `  sojourn demo
-  sojourn demo --addr 127.0.0.1:9000`,
+  sojourn demo --addr 127.0.0.1:9000
+  sojourn demo --store redis://127.0.0.1:6379
+  sojourn demo --keep flask --secret-file demo.key`,
 		Args: noKeyArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ring, err := demoRing(files)
-			if err != nil {
-				return err
-			}
-			config := demo.Config{
-				Ring:   ring,
-				Events: sojourn.LogEvents(slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))),
-			}
-			if len(files) > 0 {
-				config.SecretFile = files[0]
-			}
-			handler, err := demo.New(config)
-			if err != nil {
-				return err
-			}
-			listener, err := net.Listen("tcp", addr)
-			if errors.Is(err, syscall.EADDRINUSE) {
-				return &failure{err: fmt.Errorf("%s is in use by another program; choose another address, such as --addr 127.0.0.1:8081", addr)}
-			}
-			if err != nil {
-				return &failure{err: fmt.Errorf("--addr %s: %w", addr, err)}
-			}
-			if err := output(cmd, greeting(listener.Addr(), len(files) == 0)); err != nil {
-				listener.Close()
-				return err
-			}
-			return serve(cmd.Context(), listener, handler)
+			how.storeGiven, how.keepGiven = cmd.Flags().Changed("store"), cmd.Flags().Changed("keep")
+			return runDemo(cmd, addr, &how)
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen at")
-	cmd.Flags().StringArrayVar(&files, "secret-file", nil, "file that holds one key, as for cookie verify; repeatable, the first signs")
+	cmd.Flags().StringVar(&how.store, "store", "", "store to keep sessions in, see above (default SQLite, in a file of yours)")
+	cmd.Flags().StringVar(&how.keep, "keep", "", `"flask" keeps sessions in signed cookies, without a store`)
+	cmd.Flags().StringArrayVar(&how.files, "secret-file", nil, "with --keep flask: file that holds one key, as for cookie verify; repeatable, the first signs")
 	return cmd
 }
 
-// demoRing makes the demo's keys. Weak ones are refused, as in a program.
-func demoRing(files []string) (*keys.Ring, error) {
-	if len(files) == 0 {
-		return keys.New([][]byte{[]byte(keys.Generate())})
+// runDemo opens what the sessions are kept in, serves until the command's
+// context ends, and closes it again.
+func runDemo(cmd *cobra.Command, addr string, how *demoKeeping) (err error) {
+	if err := how.check(); err != nil {
+		return err
 	}
-	secrets, err := readSecrets(files)
+	config := demo.Config{Events: sojourn.LogEvents(slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))}
+	kept, closeStore, err := how.open(cmd.Context(), &config)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var list [][]byte
-	var sources []string
-	for _, s := range secrets {
-		list, sources = append(list, s.bytes), append(sources, s.source)
+	defer func() {
+		if cerr := closeStore(); err == nil && cerr != nil {
+			err = &failure{err: fmt.Errorf("closing the store: %w", cerr)}
+		}
+	}()
+	app, err := demo.New(config)
+	if err != nil {
+		return err
 	}
-	return keys.New(list, keys.Named(sources...))
+	listener, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return &failure{err: fmt.Errorf("%s is in use by another program; choose another address, such as --addr 127.0.0.1:8081", addr)}
+	}
+	if err != nil {
+		return &failure{err: fmt.Errorf("--addr %s: %w", addr, err)}
+	}
+	if err := output(cmd, greeting(listener.Addr(), kept)); err != nil {
+		listener.Close()
+		return err
+	}
+	ctx, stop := context.WithCancel(cmd.Context())
+	background := make(chan struct{})
+	go func() {
+		defer close(background)
+		_ = app.Run(ctx) // ctx has ended, it says
+	}()
+	defer func() { stop(); <-background }() // before the store is closed
+	return serve(ctx, listener, app)
 }
 
 // greeting is what the demo says when it is ready.
-func greeting(addr net.Addr, ownKey bool) string {
-	text := fmt.Sprintf("the demo is at http://%s/\n", addr)
-	if ownKey {
-		text += "it made a key for itself, so its sessions end when it stops\n"
-	}
+func greeting(addr net.Addr, kept string) string {
+	text := fmt.Sprintf("the demo is at http://%s/\n%s\n", addr, kept)
 	if a, ok := addr.(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 		text += "this address is open to the network, and plain http can be listened to: it is for looking only\n"
 	}
 	return text + "press Ctrl-C to stop it\n"
 }
 
-// serve serves until ctx ends, and then lets running requests finish.
+// serve serves until ctx ends, and then lets running requests finish, for a
+// moment.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
@@ -111,10 +125,10 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		return &failure{err: err}
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		return &failure{err: fmt.Errorf("stopping the demo: %w", err)}
+	if server.Shutdown(grace) != nil {
+		server.Close() // a browser has connected and asks nothing, or an answer takes too long
 	}
 	return nil
 }

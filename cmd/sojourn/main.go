@@ -2,9 +2,9 @@
 // shows a demo, makes and checks keys, and takes apart, verifies and signs the
 // cookies of Flask and of Go programs that share them.
 //
-// It exits with 0 when all is well, with 1 when a cookie is refused or a check
-// fails, and with 2 when it was called wrongly, a key that cannot be read
-// included.
+// It exits with 0 when all is well, with 1 when a cookie is refused, a check
+// fails or the demo cannot run, and with 2 when it was called wrongly, a key
+// that cannot be read included.
 package main
 
 import (
@@ -71,8 +71,8 @@ func newRoot() *cobra.Command {
 		Short: "Sessions for Go web applications, and Flask's cookies taken apart",
 		Long: `Sessions for Go web applications, and Flask's cookies taken apart.
 
-Exit codes: 0 all is well; 1 a cookie was refused or a check failed; 2 the
-command was called wrongly, or has no key.`,
+Exit codes: 0 all is well; 1 a cookie was refused, a check failed or the demo
+cannot run; 2 the command was called wrongly, or has no key.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

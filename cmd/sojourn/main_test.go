@@ -137,6 +137,12 @@ func TestKeysAreNeverPrinted(t *testing.T) {
 		{"cookie", "verify", "--secret-file", file, "a.b.c"},
 		{"cookie", "sign", "--secret-file", file, "{}"},
 		{"demo", "--secret-file", file},
+		{"demo", "--keep", "flask", "--secret-file", file},
+		{"demo", "--keep", secret},
+		{"demo", "--store", secret},
+		{"demo", "--store", "redis://:" + secret + "@127.0.0.1:1"},
+		{"demo", "--store", "postgres://ada:" + secret + "@127.0.0.1:1"},
+		{"demo", "redis://:" + secret + "@127.0.0.1:1"},
 	} {
 		got := call(t, secret, args...)
 		if strings.Contains(got.stdout+got.stderr, secret) {

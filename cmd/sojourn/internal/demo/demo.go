@@ -1,22 +1,18 @@
 // Package demo is a small web application that keeps everything in its session,
-// and shows the session's cookie, taken apart, beside it.
+// and shows beside it what the browser holds and what is stored.
 package demo
 
 import (
 	"context"
 	"embed"
-	"errors"
-	"fmt"
 	"html/template"
 	"net/http"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/sojourn-go/sojourn"
 	"github.com/sojourn-go/sojourn/flask"
 	"github.com/sojourn-go/sojourn/keys"
+	"github.com/sojourn-go/sojourn/store"
 )
 
 // What the demo remembers of a visitor, beside the owner and the messages, for
@@ -39,51 +35,80 @@ const (
 	maxQuantity = 99      // of one product
 )
 
-// Config is what the demo needs to know.
+// Config is what the demo needs to know: a store, or a ring for sessions in
+// signed cookies.
 type Config struct {
+	Store     store.Store
+	StoreName string // what the store is and where, to be shown
+	Brief     bool   // the store ends with the process
+
 	Ring       *keys.Ring
-	SecretFile string                               // where the key came from, to be shown; "" if it was made for this run
-	Events     func(context.Context, sojourn.Event) // as in sojourn.Config
+	SecretFile string // where the key came from, to be shown; "" if it was made for this run
+
+	Events func(context.Context, sojourn.Event) // as in sojourn.Config
 }
 
-type app struct {
-	sessions   *sojourn.Manager
-	signer     *flask.Signer // to take cookies apart
-	secretFile string
-	page       *template.Template
+// An App is the demo, for a server.
+type App struct {
+	config   Config
+	sessions *sojourn.Manager
+	signer   *flask.Signer // to take cookies apart
+	journal  journal
+	page     *template.Template
+	handler  http.Handler
 }
 
-//go:embed page.html style.css icon.svg
+//go:embed page.html cookie.html record.html style.css icon.svg
 var files embed.FS
 
-// New returns the demo.
-func New(config Config) (http.Handler, error) {
-	sessions, err := sojourn.New(sojourn.Config{
-		Keep:            flask.Signed(config.Ring),
+// New returns the demo. The store stays the caller's.
+func New(config Config) (*App, error) {
+	if config.Events == nil {
+		config.Events = func(context.Context, sojourn.Event) {}
+	}
+	a := &App{config: config}
+	keep := flask.Signed(config.Ring)
+	if config.Store != nil {
+		keep = sojourn.InStore(watched{config.Store})
+	}
+	var err error
+	a.sessions, err = sojourn.New(sojourn.Config{
+		Keep:            keep,
 		Cookie:          sojourn.Cookie{Name: CookieName, InsecureHTTP: true}, // plain http on this machine
 		IdleTimeout:     idleTimeout,
 		AbsoluteTimeout: absoluteTimeout,
-		Events:          config.Events,
-		Error:           explain,
-		Strict:          true,
+		Events: func(ctx context.Context, e sojourn.Event) {
+			noteEvent(ctx, e)
+			config.Events(ctx, e)
+		},
+		Error:  explain,
+		Strict: true,
 	})
 	if err != nil {
 		return nil, err
 	}
-	signer, err := flask.NewSigner(config.Ring)
+	if config.Store == nil {
+		if a.signer, err = flask.NewSigner(config.Ring); err != nil {
+			return nil, err
+		}
+	}
+	a.page, err = template.New("page.html").Funcs(template.FuncMap{"clock": clock, "moment": moment, "stamp": stamp}).ParseFS(files, "*.html")
 	if err != nil {
 		return nil, err
 	}
-	page, err := template.ParseFS(files, "page.html")
-	if err != nil {
-		return nil, err
-	}
-	a := &app{sessions, signer, config.SecretFile, page}
 	protect := http.NewCrossOriginProtection()
-	return secure(protect.Handler(http.MaxBytesHandler(sessions.Middleware(a.routes()), maxBody))), nil
+	sessions := a.journal.watch(a.sessions.Middleware(a.routes()))
+	a.handler = secure(protect.Handler(http.MaxBytesHandler(sessions, maxBody)))
+	return a, nil
 }
 
-func (a *app) routes() http.Handler {
+// ServeHTTP serves the demo's pages.
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// Run does what is to be done beside the requests, until ctx ends.
+func (a *App) Run(ctx context.Context) error { return a.sessions.Run(ctx) }
+
+func (a *App) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.show)
 	mux.HandleFunc("POST /sign-in", action(signIn))
@@ -92,6 +117,10 @@ func (a *app) routes() http.Handler {
 	mux.HandleFunc("POST /cart/add", action(addToCart))
 	mux.HandleFunc("POST /cart/remove", action(removeFromCart))
 	mux.HandleFunc("POST /cart/empty", action(emptyCart))
+	if a.config.Store != nil {
+		mux.HandleFunc("POST /sessions/end", action(a.endSession))
+		mux.HandleFunc("POST /sessions/end-others", action(a.endOthers))
+	}
 	for _, name := range []string{"style.css", "icon.svg"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			http.ServeFileFS(w, r, files, name)
@@ -114,124 +143,9 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-// explain answers when the session cannot be saved. A real application would
-// not tell the visitor why.
+// explain answers when the session cannot be loaded or saved. A real
+// application would not tell the visitor why.
 func explain(w http.ResponseWriter, _ *http.Request, err error) {
 	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, "The session could not be saved, so nothing was done.\n\n"+err.Error(), sojourn.HTTPStatus(err))
-}
-
-// action makes a handler of what a form does: check it, do it, and go back to
-// the page, so that reloading the page repeats nothing. What do returns is a
-// sentence about a mistake in the form, and do has changed nothing then.
-func action(do func(*http.Request) (mistake string)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if err := r.ParseForm(); err != nil {
-			if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-				http.Error(w, fmt.Sprintf("The form is larger than %d bytes.", tooLarge.Limit), http.StatusRequestEntityTooLarge)
-				return
-			}
-			http.Error(w, "The form cannot be read.", http.StatusBadRequest)
-			return
-		}
-		if mistake := do(r); mistake != "" {
-			http.Error(w, mistake, http.StatusBadRequest)
-			return
-		}
-		http.Redirect(w, r, "/", http.StatusSeeOther)
-	}
-}
-
-func signIn(r *http.Request) (mistake string) {
-	name := strings.TrimSpace(r.PostFormValue("name"))
-	switch {
-	case name == "":
-		return "Please give a name."
-	case !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, unicode.IsControl):
-		return fmt.Sprintf("A name here is plain text of at most %d characters.", maxName)
-	}
-	sojourn.SignIn(r.Context(), name) // a real application checks a password first
-	sojourn.Flash(r.Context(), "success", fmt.Sprintf(wordsFor(r).SignedIn, name))
-	return ""
-}
-
-// signOut ends the session. What is written after that begins a new one: the
-// message, and the language, which is no secret.
-func signOut(r *http.Request) (mistake string) {
-	ctx := r.Context()
-	code, chosen := language.Get(ctx)
-	words := wordsFor(r)
-	sojourn.End(ctx)
-	if chosen {
-		language.Set(ctx, code)
-	}
-	sojourn.Flash(ctx, "success", words.SignedOut)
-	return ""
-}
-
-func setLanguage(r *http.Request) (mistake string) {
-	code := r.PostFormValue("language")
-	words, ok := languages[code]
-	if !ok {
-		return fmt.Sprintf("There is no language %q here.", code)
-	}
-	language.Set(r.Context(), code)
-	sojourn.Flash(r.Context(), "success", words.LanguageSaved)
-	return ""
-}
-
-// productIn returns the product that a form names.
-func productIn(r *http.Request) (id, mistake string) {
-	id = r.PostFormValue("product")
-	if _, ok := prices[id]; !ok {
-		mistake = fmt.Sprintf("There is no product %q here.", id)
-	}
-	return id, mistake
-}
-
-func addToCart(r *http.Request) (mistake string) {
-	id, mistake := productIn(r)
-	if mistake != "" {
-		return mistake
-	}
-	ctx, words := r.Context(), wordsFor(r)
-	if cart.GetOr(ctx, nil)[id] >= maxQuantity {
-		sojourn.Flash(ctx, "notice", words.CartFull)
-		return ""
-	}
-	cart.Update(ctx, func(c map[string]int) map[string]int {
-		if c == nil {
-			c = make(map[string]int)
-		}
-		c[id] = min(c[id]+1, maxQuantity)
-		return c
-	})
-	sojourn.Flash(ctx, "success", fmt.Sprintf(words.Added, words.Products[id]))
-	return ""
-}
-
-func removeFromCart(r *http.Request) (mistake string) {
-	id, mistake := productIn(r)
-	if mistake != "" {
-		return mistake
-	}
-	ctx, words := r.Context(), wordsFor(r)
-	if cart.GetOr(ctx, nil)[id] == 0 {
-		sojourn.Flash(ctx, "notice", fmt.Sprintf(words.NotInCart, words.Products[id]))
-		return ""
-	}
-	cart.Update(ctx, func(c map[string]int) map[string]int {
-		if c[id]--; c[id] <= 0 {
-			delete(c, id)
-		}
-		return c
-	})
-	sojourn.Flash(ctx, "success", fmt.Sprintf(words.Removed, words.Products[id]))
-	return ""
-}
-
-func emptyCart(r *http.Request) (mistake string) {
-	cart.Delete(r.Context())
-	sojourn.Flash(r.Context(), "success", wordsFor(r).Emptied)
-	return ""
+	http.Error(w, "The session could not be loaded or saved, so nothing was done.\n\n"+err.Error(), sojourn.HTTPStatus(err))
 }

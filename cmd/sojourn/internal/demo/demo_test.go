@@ -8,7 +8,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -26,23 +25,10 @@ type browser struct {
 	signer *flask.Signer
 }
 
+// newBrowser is at a demo that keeps sessions in signed cookies.
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	ring, err := keys.New([][]byte{[]byte(keys.Generate())})
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler, err := New(Config{Ring: ring, Events: func(_ context.Context, e sojourn.Event) {
-		if e.Kind == sojourn.EventFieldType || e.Kind == sojourn.EventLate {
-			t.Errorf("event %+v", e)
-		}
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(handler)
-	t.Cleanup(server.Close)
-	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +36,36 @@ func newBrowser(t *testing.T) *browser {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t, server, &http.Client{Jar: jar}, signer}
+	b := visit(t, startDemo(t, Config{Ring: ring}))
+	b.signer = signer
+	return b
+}
+
+// startDemo serves a demo, which must not lose or misread anything.
+func startDemo(t *testing.T, config Config) *httptest.Server {
+	t.Helper()
+	config.Events = func(_ context.Context, e sojourn.Event) {
+		if e.Kind == sojourn.EventFieldType || e.Kind == sojourn.EventLate {
+			t.Errorf("event %+v", e)
+		}
+	}
+	app, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(app)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// visit returns a new browser at server.
+func visit(t *testing.T, server *httptest.Server) *browser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{t: t, server: server, client: &http.Client{Jar: jar}}
 }
 
 // do sends a request and returns the answer, redirects followed, and its body
@@ -194,83 +209,6 @@ func TestVisit(t *testing.T) {
 	}
 }
 
-// handleOf returns the handle in a cookie's bookkeeping.
-func handleOf(t *testing.T, b *browser, cookie string) string {
-	t.Helper()
-	v, err := b.signer.Verify(cookie, time.Now(), time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fields, err := flask.Decode(v.Payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, _ := fields["_sojourn"].(string)
-	book := parseBookkeeping(text)
-	if book == nil {
-		t.Fatalf("bookkeeping %q", text)
-	}
-	return book.Handle
-}
-
-// TestCookieTakenApart: the page says of the cookie what is so.
-func TestCookieTakenApart(t *testing.T) {
-	b := newBrowser(t)
-	issued := time.Now().Add(-10 * time.Minute).Truncate(time.Second)
-	text := `{"cart":{"tea":3},"other":1}`
-	cookie, err := b.signer.Sign(text, issued)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.setCookie(cookie)
-	page := b.get()
-	parts := strings.Split(cookie, ".")
-	b.wants(page,
-		`<span class="payload">`+parts[0]+`</span>.<span class="time">`+parts[1]+`</span>.<span class="signature">`+parts[2]+`</span>`,
-		"10 minutes ago", issued.UTC().Format("2 Jan 15:04:05")+" UTC</time>",
-		issued.Add(idleTimeout).UTC().Format("2 Jan 15:04:05")+" UTC</time> if not used before",
-		"of 4093 bytes", "no: it is too short", `"other": 1`, "a field that another program wrote", "just verified",
-		"sojourn cookie inspect '"+cookie+"'", "sojourn cookie verify --secret-file demo.key COOKIE")
-
-	page = b.post("/cart/empty")
-	b.wants(page, "12 hours after it was made", "Sojourn’s own field", "<code>"+handleOf(t, b, b.cookie())+"</code>")
-
-	long, err := b.signer.Sign(`{"noise":"`+strings.Repeat("sojourn ", 300)+`"}`, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.setCookie(long)
-	b.wants(b.get(), "compressed with zlib, then base64", "yes: the value begins with a dot")
-}
-
-func TestCookieRefused(t *testing.T) {
-	b := newBrowser(t)
-	sign := func(text string, age time.Duration) string {
-		cookie, err := b.signer.Sign(text, time.Now().Add(-age))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cookie
-	}
-	good := sign(`{"cart":{"tea":3}}`, 0)
-	for name, test := range map[string]struct{ cookie, want string }{
-		"changed": {"f" + good[1:], "signature: "},
-		"other":   {"nonsense", "malformed: "},
-		"idle":    {sign(`{"cart":{"tea":3}}`, 31*time.Minute), "expired: not used for 30 minutes"},
-		"old":     {sign(`{"cart":{"tea":3}}`, 13*time.Hour), "expired: "},
-		"future":  {sign(`{"cart":{"tea":3}}`, -time.Hour), "future: "},
-	} {
-		b.setCookie(test.cookie)
-		page := b.get()
-		b.wants(page, "<strong>Refused</strong> ("+test.want, "The cart is empty.")
-		b.lacks(page, "just verified")
-		b.wants(b.post("/cart/add", "product", "tea"), `"cart": {"tea": 1}`) // it can begin anew
-		if t.Failed() {
-			t.Fatal(name)
-		}
-	}
-}
-
 // TestSetCookie: HttpOnly and SameSite always; Secure not, since this is plain
 // http, and a name of its own.
 func TestSetCookie(t *testing.T) {
@@ -409,101 +347,4 @@ func TestCartIsBounded(t *testing.T) {
 	}
 	b.setCookie(cookie)
 	b.wants(b.post("/cart/add", "product", "tea"), "More than that do not fit", `"cart": {"tea": 99}`)
-}
-
-// TestTooLarge: a session that does not fit is answered with an explanation,
-// instead of a cookie that the browser would drop.
-func TestTooLarge(t *testing.T) {
-	b := newBrowser(t)
-	var noise strings.Builder // does not compress well
-	for noise.Len() < 6000 {
-		noise.WriteString(keys.Generate())
-	}
-	cookie := ""
-	for text := noise.String(); cookie == "" || len(cookie) > 4030; text = text[4:] {
-		var err error
-		if cookie, err = b.signer.Sign(`{"noise":"`+text+`"}`, time.Now()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.setCookie(cookie)
-	response, body := b.do(b.form("/sign-in", "name", "Ada"))
-	if response.StatusCode != http.StatusInternalServerError || !strings.Contains(body, "largest fields, in bytes before compression: noise ") {
-		t.Errorf("%s\n%s", response.Status, body)
-	}
-	if b.cookie() != cookie {
-		t.Error("the cookie was replaced")
-	}
-	b.wants(b.post("/sign-out"), "You are signed out.") // there is a way out
-}
-
-// TestLanguages: every language has every word, and the page is made in it.
-func TestLanguages(t *testing.T) {
-	if len(languageOrder) != len(languages) || len(products) != len(prices) {
-		t.Error("a list and its map differ in length")
-	}
-	b := newBrowser(t)
-	for _, code := range languageOrder {
-		words := languages[code]
-		v := reflect.ValueOf(*words)
-		for i := range v.NumField() {
-			if f := v.Field(i); f.Kind() == reflect.String && f.String() == "" {
-				t.Errorf("%s: %s is missing", code, v.Type().Field(i).Name)
-			}
-		}
-		for _, id := range products {
-			if words.Products[id] == "" || prices[id] == 0 {
-				t.Errorf("%s: product %s is missing", code, id)
-			}
-		}
-		b.post("/sign-in", "name", "Ada")
-		page := b.post("/language", "language", code)
-		b.wants(page, `<html lang="`+code+`">`, words.LanguageSaved, words.WelcomeName+"<bdi>Ada</bdi>")
-		b.wants(b.post("/cart/add", "product", "tea"), words.Products["tea"])
-		b.lacks(page, "%!")
-		b.wants(b.post("/sign-out"), words.SignedOut)
-	}
-}
-
-// TestVerifyCommand: with a key of the visitor's own the page shows the command
-// that verifies, quoted for a shell.
-func TestVerifyCommand(t *testing.T) {
-	ring, err := keys.New([][]byte{[]byte(keys.Generate())})
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler, err := New(Config{Ring: ring, SecretFile: "my key's.txt"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := flask.NewSigner(ring)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cookie, err := signer.Sign(`{"cart":{"tea":3}}`, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	request := httptest.NewRequest("GET", "/", nil)
-	request.AddCookie(&http.Cookie{Name: CookieName, Value: cookie})
-	recorder := httptest.NewRecorder()
-	handler.ServeHTTP(recorder, request)
-	if want := `sojourn cookie verify --secret-file 'my key'\''s.txt' '` + cookie + `'`; !strings.Contains(html.UnescapeString(recorder.Body.String()), want) {
-		t.Errorf("%q is not on the page\n%s", want, recorder.Body)
-	}
-}
-
-// TestCommandToCopyIsOneWord: a cookie that somebody planted does not turn the
-// command that the page offers to copy into another one.
-func TestCommandToCopyIsOneWord(t *testing.T) {
-	const planted = "eyJhIjoxfQ.ZVPxAA.x'$(id)'"
-	b := newBrowser(t)
-	r := httptest.NewRequest("GET", "/", nil)
-	r.Header.Set("Cookie", CookieName+"="+planted)
-	rec := httptest.NewRecorder()
-	b.server.Config.Handler.ServeHTTP(rec, r)
-	body := html.UnescapeString(rec.Body.String())
-	if strings.Contains(body, "inspect '"+planted) || !strings.Contains(body, "cookie inspect "+shellQuote(planted)) {
-		t.Error("the command is not one word a part")
-	}
 }

@@ -3,14 +3,9 @@ package demo
 import (
 	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sojourn-go/sojourn"
-	"github.com/sojourn-go/sojourn/cmd/sojourn/internal/anatomy"
-	"github.com/sojourn-go/sojourn/flask"
 )
 
 // A view is what the page shows.
@@ -19,12 +14,22 @@ type view struct {
 	Languages []*words
 	Name      string
 	SignedIn  bool
-	Flashes   []sojourn.FlashMessage
+	Flashes   []flash
 	Shelf     []item
 	Cart      []item
 	Total     string
 	MaxName   int
-	Cookie    cookieView
+	Devices   *devices // nil unless there is a store and somebody signed in
+
+	// What the session looks like where it is kept: one of them.
+	Cookie *cookieView
+	Record *recordView
+}
+
+// A flash is a message, and how often it came in a row.
+type flash struct {
+	sojourn.FlashMessage
+	Times int
 }
 
 // An item is a product on the shelf or in the cart.
@@ -33,45 +38,11 @@ type item struct {
 	Quantity        int
 }
 
-// A cookieView is the cookie that came with the request, taken apart.
-type cookieView struct {
-	Name     string
-	Sent     bool // the browser sent one
-	Readable bool // it has three parts
-	Accepted bool
-	Refusal  string // why it was not accepted
-	Replaced bool   // this response brings a new one
-
-	Payload, Timestamp, Signature string
-	JSON                          string
-	Compressed                    bool
-	Issued                        time.Time
-	Age                           string
-	Size, Limit                   int // of the Set-Cookie line
-	Fields                        []fieldView
-	Book                          *bookkeeping
-	IdleEnds, AbsoluteEnds        time.Time
-	Idle, Absolute                string
-
-	Inspect, Verify string // commands to copy
-	OwnKey          bool   // the key was made for this run, so nobody can verify
-}
-
-// A fieldView is one field of the payload, and what it is.
-type fieldView struct{ Name, Meaning string }
-
-// bookkeeping is what Sojourn keeps in a session that it shares with Flask;
-// the formats page of the documentation describes it.
-type bookkeeping struct {
-	Text, Version, Millis, Handle, Check string
-	Made                                 time.Time
-}
-
 // show shows the page. The session is saved before the page is made, since
-// whether the cookie is replaced stands on it.
-func (a *app) show(w http.ResponseWriter, r *http.Request) {
+// what is stored, and whether the cookie is replaced, stands on it.
+func (a *App) show(w http.ResponseWriter, r *http.Request) {
 	ctx, now := r.Context(), time.Now()
-	v := view{Words: wordsFor(r), Flashes: sojourn.Flashes(ctx), MaxName: maxName}
+	v := view{Words: wordsFor(r), Flashes: collect(sojourn.Flashes(ctx)), MaxName: maxName}
 	v.Name, v.SignedIn = sojourn.Owner(ctx)
 	for _, code := range languageOrder {
 		v.Languages = append(v.Languages, languages[code])
@@ -87,99 +58,38 @@ func (a *app) show(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	v.Total = v.Words.Money(total)
-	v.Cookie = a.takeApart(r, now)
+	if a.config.Store == nil {
+		v.Cookie = a.takeApart(r, now)
+	}
 
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
-	v.Cookie.Replaced = len(h["Set-Cookie"]) > 0
+	switch {
+	case a.config.Store == nil:
+		v.Cookie.Replaced = len(h["Set-Cookie"]) > 0
+	case v.SignedIn:
+		v.Devices = a.devicesOf(ctx, v.Name, sojourn.From(ctx).Handle())
+		fallthrough
+	default:
+		v.Record = a.inspect(r, h)
+	}
 	_ = a.page.Execute(w, &v) // the browser went away, or Config.Error has answered
 }
 
-// takeApart describes the cookie that came with r.
-func (a *app) takeApart(r *http.Request, now time.Time) cookieView {
-	c := cookieView{
-		Name: CookieName, Limit: 4093, OwnKey: a.secretFile == "",
-		Idle: "30 minutes", Absolute: "12 hours",
-	}
-	cookie, err := r.Cookie(CookieName)
-	if err != nil || cookie.Value == "" {
-		return c
-	}
-	c.Sent = true
-	line := http.Cookie{Name: CookieName, Value: cookie.Value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	c.Size = len(line.String())
-
-	_, refusal := a.signer.Verify(cookie.Value, now, absoluteTimeout)
-	switch {
-	case refusal != nil:
-		c.Refusal = string(sojourn.ReasonOf(refusal)) + ": " + anatomy.Detail(refusal)
-	case sojourn.From(r.Context()).IsNew():
-		c.Refusal = "expired: not used for " + c.Idle + ", or made " + c.Absolute + " ago"
-	default:
-		c.Accepted = true
-	}
-	parts, err := anatomy.Of(cookie.Value, false)
-	if err != nil || parts.PayloadErr != nil || parts.TimestampErr != nil {
-		return c
-	}
-	c.Readable = true
-	c.Payload, c.Timestamp, c.Signature = parts.Payload, parts.Timestamp, parts.Signature
-	c.JSON, c.Compressed = anatomy.Indent(parts.JSON), parts.Compressed
-	c.Issued = parts.IssuedAt.UTC()
-	c.Age = ageText(now.Sub(parts.IssuedAt))
-	c.Inspect = "sojourn cookie inspect " + shellQuote(cookie.Value)
-	c.Verify = "sojourn cookie verify --secret-file " + shellQuote(a.secretFile) + " " + shellQuote(cookie.Value)
-	fields, err := flask.Decode(parts.JSON)
-	if err != nil {
-		return c
-	}
-	for name := range fields {
-		meaning, ok := meanings[name]
-		if !ok {
-			meaning = "a field that another program wrote"
+// collect counts equal messages that follow each other: parallel clicks leave
+// one each.
+func collect(messages []sojourn.FlashMessage) []flash {
+	var list []flash
+	for _, m := range messages {
+		if n := len(list); n > 0 && list[n-1].FlashMessage == m {
+			list[n-1].Times++
+			continue
 		}
-		c.Fields = append(c.Fields, fieldView{name, meaning})
+		list = append(list, flash{m, 1})
 	}
-	slices.SortFunc(c.Fields, func(a, b fieldView) int { return strings.Compare(a.Name, b.Name) })
-	c.IdleEnds = c.Issued.Add(idleTimeout)
-	if text, ok := fields["_sojourn"].(string); ok {
-		if c.Book = parseBookkeeping(text); c.Book != nil {
-			c.AbsoluteEnds = c.Book.Made.Add(absoluteTimeout)
-		}
-	}
-	return c
-}
-
-// meanings says what the fields of the payload are.
-var meanings = map[string]string{
-	"_user_id": "who is signed in, where Flask-Login has it too",
-	"_flashes": "messages that wait for the next page, as Flask stores them",
-	"_sojourn": "Sojourn’s own bookkeeping, see below",
-	"cart":     "the demo’s cart",
-	"language": "the demo’s language",
-}
-
-// parseBookkeeping takes the field _sojourn apart, or returns nil.
-func parseBookkeeping(text string) *bookkeeping {
-	parts := strings.Split(text, ".")
-	if len(parts) != 4 {
-		return nil
-	}
-	millis, err := strconv.ParseInt(parts[1], 36, 64)
-	if err != nil {
-		return nil
-	}
-	return &bookkeeping{
-		Text: text, Version: parts[0], Millis: parts[1], Handle: parts[2], Check: parts[3],
-		Made: time.UnixMilli(millis).UTC(),
-	}
-}
-
-// shellQuote returns a path as one word for a POSIX shell.
-func shellQuote(path string) string {
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return list
 }
 
 // ageText says how long ago something was, in the unit that suits it.
@@ -198,8 +108,11 @@ func ageText(age time.Duration) string {
 	}
 }
 
-// Clock is how the page writes times, in UTC.
-func (cookieView) Clock(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05") }
+// clock is how the page writes times, in UTC.
+func clock(t time.Time) string { return t.UTC().Format("2 Jan 15:04:05") }
 
-// Stamp is the machine-readable form, for the datetime attribute.
-func (cookieView) Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// moment is the same in any language.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+
+// stamp is the machine-readable form, for the datetime attribute.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

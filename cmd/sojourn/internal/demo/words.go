@@ -11,8 +11,8 @@ var prices = map[string]int{"compass": 2450, "lantern": 3900, "map": 890, "tea":
 // products in the order of the shelf.
 var products = []string{"compass", "lantern", "map", "tea"}
 
-// words are what the demo says in one language. Explanations of the cookie are
-// in English only.
+// words are what the demo says in one language. Explanations of the session
+// are in English only.
 type words struct {
 	Code, Name string // of the language, in itself
 	decimal    string
@@ -27,6 +27,11 @@ type words struct {
 	Product, Quantity, Price, Total             string
 	SignedIn, SignedOut, LanguageSaved, Emptied string
 	Added, Removed, NotInCart, CartFull         string
+
+	DevicesHeading, DevicesHint, DevicesFailed string
+	ThisOne, Made, LastSeen, EndIt, EndOthers  string
+	EndedOne, EndedAlready, EndedOthers        string
+	SignInFirst                                string
 
 	Products map[string]string
 }
@@ -61,8 +66,13 @@ var languages = map[string]*words{
 		SignedIn: "%s, you are signed in.", SignedOut: "You are signed out. That session has ended, and its cart with it.",
 		LanguageSaved: "This page now speaks English.", Emptied: "The cart is empty now.",
 		Added: "Added to the cart: %s.", Removed: "Taken out of the cart: %s.", NotInCart: "Not in the cart: %s.",
-		CartFull: "More than that do not fit into one cart.",
-		Products: map[string]string{"compass": "Compass", "lantern": "Lantern", "map": "Map", "tea": "Tea"},
+		CartFull:       "More than that do not fit into one cart.",
+		DevicesHeading: "Your devices", DevicesHint: "Sign in with the same name in another browser, or a private window: it will appear here.",
+		DevicesFailed: "The list cannot be shown at the moment.",
+		ThisOne:       "this one", Made: "signed in", LastSeen: "last seen", EndIt: "Sign it out", EndOthers: "Sign out everywhere else",
+		EndedOne: "That device is signed out.", EndedAlready: "That session had ended already.", EndedOthers: "Other devices signed out: %d.",
+		SignInFirst: "Please sign in first.",
+		Products:    map[string]string{"compass": "Compass", "lantern": "Lantern", "map": "Map", "tea": "Tea"},
 	},
 	"de": {
 		Code: "de", Name: "Deutsch", decimal: ",",
@@ -77,8 +87,13 @@ var languages = map[string]*words{
 		SignedIn: "%s, Sie sind angemeldet.", SignedOut: "Sie sind abgemeldet. Jene Sitzung ist beendet, und ihr Warenkorb mit ihr.",
 		LanguageSaved: "Diese Seite spricht jetzt Deutsch.", Emptied: "Der Warenkorb ist jetzt leer.",
 		Added: "In den Warenkorb gelegt: %s.", Removed: "Aus dem Warenkorb genommen: %s.", NotInCart: "Nicht im Warenkorb: %s.",
-		CartFull: "Mehr davon passen nicht in einen Warenkorb.",
-		Products: map[string]string{"compass": "Kompass", "lantern": "Laterne", "map": "Landkarte", "tea": "Tee"},
+		CartFull:       "Mehr davon passen nicht in einen Warenkorb.",
+		DevicesHeading: "Ihre Geräte", DevicesHint: "Melden Sie sich in einem anderen Browser oder einem privaten Fenster mit demselben Namen an: es erscheint dann hier.",
+		DevicesFailed: "Die Liste kann gerade nicht gezeigt werden.",
+		ThisOne:       "dieses", Made: "angemeldet", LastSeen: "zuletzt gesehen", EndIt: "Abmelden", EndOthers: "Überall sonst abmelden",
+		EndedOne: "Jenes Gerät ist abgemeldet.", EndedAlready: "Jene Sitzung war schon beendet.", EndedOthers: "Andere Geräte abgemeldet: %d.",
+		SignInFirst: "Bitte melden Sie sich zuerst an.",
+		Products:    map[string]string{"compass": "Kompass", "lantern": "Laterne", "map": "Landkarte", "tea": "Tee"},
 	},
 	"es": {
 		Code: "es", Name: "Español", decimal: ",",
@@ -93,8 +108,13 @@ var languages = map[string]*words{
 		SignedIn: "%s, ha iniciado sesión.", SignedOut: "Ha cerrado la sesión. Esa sesión ha terminado, y su carrito con ella.",
 		LanguageSaved: "Esta página habla ahora español.", Emptied: "El carrito está vacío ahora.",
 		Added: "Añadido al carrito: %s.", Removed: "Retirado del carrito: %s.", NotInCart: "No está en el carrito: %s.",
-		CartFull: "No caben más en un carrito.",
-		Products: map[string]string{"compass": "Brújula", "lantern": "Farol", "map": "Mapa", "tea": "Té"},
+		CartFull:       "No caben más en un carrito.",
+		DevicesHeading: "Sus dispositivos", DevicesHint: "Inicie sesión con el mismo nombre en otro navegador o en una ventana privada: aparecerá aquí.",
+		DevicesFailed: "La lista no se puede mostrar en este momento.",
+		ThisOne:       "este", Made: "sesión iniciada", LastSeen: "visto por última vez", EndIt: "Cerrar su sesión", EndOthers: "Cerrar las demás sesiones",
+		EndedOne: "Se ha cerrado la sesión de ese dispositivo.", EndedAlready: "Esa sesión ya había terminado.", EndedOthers: "Otros dispositivos cerrados: %d.",
+		SignInFirst: "Inicie sesión primero, por favor.",
+		Products:    map[string]string{"compass": "Brújula", "lantern": "Farol", "map": "Mapa", "tea": "Té"},
 	},
 	"fr": {
 		Code: "fr", Name: "Français", decimal: ",",
@@ -109,7 +129,12 @@ var languages = map[string]*words{
 		SignedIn: "%s, vous êtes connecté.", SignedOut: "Vous êtes déconnecté. Cette session est terminée, et son panier avec elle.",
 		LanguageSaved: "Cette page parle maintenant français.", Emptied: "Le panier est vide maintenant.",
 		Added: "Ajouté au panier : %s.", Removed: "Retiré du panier : %s.", NotInCart: "Pas dans le panier : %s.",
-		CartFull: "Un panier n’en contient pas davantage.",
-		Products: map[string]string{"compass": "Boussole", "lantern": "Lanterne", "map": "Carte", "tea": "Thé"},
+		CartFull:       "Un panier n’en contient pas davantage.",
+		DevicesHeading: "Vos appareils", DevicesHint: "Connectez-vous avec le même nom dans un autre navigateur ou une fenêtre privée : il apparaîtra ici.",
+		DevicesFailed: "La liste ne peut pas être affichée pour le moment.",
+		ThisOne:       "celui-ci", Made: "connecté", LastSeen: "vu pour la dernière fois", EndIt: "Le déconnecter", EndOthers: "Déconnecter tous les autres",
+		EndedOne: "Cet appareil est déconnecté.", EndedAlready: "Cette session était déjà terminée.", EndedOthers: "Autres appareils déconnectés : %d.",
+		SignInFirst: "Connectez-vous d’abord, s’il vous plaît.",
+		Products:    map[string]string{"compass": "Boussole", "lantern": "Lanterne", "map": "Carte", "tea": "Thé"},
 	},
 }
