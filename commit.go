@@ -21,12 +21,13 @@ func (s *Session) commit(h http.Header) error {
 	}
 	s.phase = committing
 	err := s.save(h)
-	s.phase = committed
-	if err != nil {
+	if err != nil { // abandon follows
 		s.fail(err)
 		s.event(Event{Kind: EventFailed, Err: err})
+		return err
 	}
-	return err
+	s.phase = committed
+	return nil
 }
 
 func (s *Session) save(h http.Header) error {
@@ -94,7 +95,7 @@ func (s *Session) abandon(h http.Header) {
 	case s.phase >= committed || s.contents == nil:
 	case s.stored != nil:
 		s.sendToken(h, false)
-	case s.ended:
+	case s.ended && s.err == nil: // a deletion that failed is no End
 		s.sendDeletion(h)
 	}
 	s.phase = finished

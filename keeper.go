@@ -3,6 +3,7 @@ package sojourn
 import (
 	"time"
 
+	"github.com/sojourn-go/sojourn/internal/record"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -68,8 +69,8 @@ type Decoded struct {
 	// Secrets are what the token of this session will be made from when it
 	// moves into a store: the same for every text of one session, and known
 	// to nobody without the keys. The one by the active key comes first, those
-	// by other keys after it.
-	Secrets [][32]byte
+	// by other keys after it. Each is 32 bytes, and does not print.
+	Secrets []record.Secret
 }
 
 // Traits, for those who write a [Codec], are the properties of a [Codec]'s form. The zero value is the

@@ -94,7 +94,8 @@ const (
 
 // Former is a way of keeping sessions that is being left behind. A session
 // found there goes on under [Config.Keep], with its owner, its fields and its
-// absolute deadline; the response that moves it deletes the former cookie.
+// absolute deadline; the response that moves it deletes the former cookie. From
+// a store into a cookie no session moves.
 type Former struct {
 	// Keep is how the former sessions were kept.
 	Keep Keeper
@@ -253,6 +254,12 @@ func (m *Manager) checkStore(keep Keeper) error {
 	var problems []error
 	if keep.store == nil && (m.ownerLimit != 0 || m.endOldest) {
 		problems = append(problems, errors.New("sojourn: Config.OwnerLimit and EndOldest: only a store can count an owner's sessions; use InStore, or leave them empty"))
+	}
+	for i, f := range m.former {
+		if keep.store == nil && f.store != nil {
+			problems = append(problems, fmt.Errorf("sojourn: Config.AlsoRead[%d].Keep: sessions do not move from a store into a cookie, "+
+				"which could show what was secret and not end what was copied; keep them in a store", i))
+		}
 	}
 	if m.ownerLimit < 0 {
 		problems = append(problems, fmt.Errorf("sojourn: Config.OwnerLimit: %d is negative; zero is no limit", m.ownerLimit))

@@ -74,7 +74,7 @@ func (x *exchange) String() string { return fmt.Sprint(x) }
 type saver struct{ s *Session }
 
 func (v saver) Save(h http.Header) error { return v.s.commit(h) }
-func (v saver) Busy() bool               { return v.s.updating.Load() }
+func (v saver) Busy() bool               { return v.s.inUpdate() }
 
 // Answer lets Config.Error answer, and answers itself if that stays silent:
 // silence would be a success.

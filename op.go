@@ -3,6 +3,7 @@ package sojourn
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sojourn-go/sojourn/internal/tagged"
 )
@@ -157,7 +158,7 @@ func (s *Session) writeLocked(o op) bool {
 
 // updateNow changes one field at once; what else is pending stays so.
 func (s *Session) updateNow(name string, change changeFunc) error {
-	if s.updating.Load() {
+	if s.inUpdate() {
 		return s.fieldError(name, errInUpdate)
 	}
 	if s.m.keep.store != nil {
@@ -228,6 +229,19 @@ func (s *Session) settleAll() {
 func (s *Session) runUpdate(o *op) (string, error) {
 	raw, ok := lookup(s.view, o.name)
 	return s.runChange(o.update, raw, ok)
+}
+
+// inUpdate reports whether the caller is an Update function that runs while the
+// session is being saved: waiting for the saving would take for ever. It cannot
+// see who calls, so it waits for as long as a store may take; a function of
+// another goroutine has come to its end by then.
+func (s *Session) inUpdate() bool {
+	for end := time.Now().Add(s.m.storeTimeout); s.updating.Load(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			return true
+		}
+	}
+	return false
 }
 
 // runChange runs a function of the application's, which must not find a lock

@@ -35,9 +35,14 @@ func (m *Manager) Preload(next http.Handler) http.Handler {
 var errNoStore = errors.New("sojourn: sessions in a cookie cannot be listed or revoked: keep them in a store")
 
 // Sessions returns the live sessions of owner, a page at a time, for a page on
-// which a visitor sees his devices. It shows handles and never tokens. Without
-// a store it is an error.
+// which a visitor sees his devices; [Session.Handle] tells which is this one. It
+// shows handles and never tokens. A page.Limit of zero is 100. Sessions that
+// are still in a former store or cookie are not among them. Without a store it
+// is an error.
 func (m *Manager) Sessions(ctx context.Context, owner string, page store.Page) (store.Listing, error) {
+	if page.Limit == 0 {
+		page.Limit = 100
+	}
 	s := m.keep.store
 	if s == nil {
 		return store.Listing{}, errNoStore
@@ -58,51 +63,61 @@ func (m *Manager) Sessions(ctx context.Context, owner string, page store.Page) (
 	return listing, err
 }
 
-// Revoke ends the session with this handle, in every process at once. One that
-// is not there is no error. Without a store it is an error.
+// stores are Keep's store and the former ones.
+func (m *Manager) stores() (list []store.Store, err error) {
+	if m.keep.store == nil {
+		return nil, errNoStore
+	}
+	list = append(list, m.keep.store)
+	for _, f := range m.former {
+		if f.store != nil {
+			list = append(list, f.store)
+		}
+	}
+	return list, nil
+}
+
+// Revoke ends the session with this handle, in every process at once, also in
+// former stores. One that is not there is no error. Without a store it is an
+// error.
 func (m *Manager) Revoke(ctx context.Context, handle string) error {
-	s := m.keep.store
-	if s == nil {
-		return errNoStore
+	stores, err := m.stores()
+	now, ended := time.Now(), false
+	var failed []error
+	for _, s := range stores {
+		err := m.call(ctx, s).end(handle, 0, store.NewVersion(), now)
+		ended = ended || err == nil
+		if err != nil && !errors.Is(err, store.ErrGone) {
+			failed = append(failed, err)
+		}
 	}
-	c := m.call(ctx, s)
-	now := time.Now()
-	err := c.end(handle, 0, store.NewVersion(), now)
-	if errors.Is(err, store.ErrGone) {
-		return nil
-	}
-	if err == nil {
+	if ended {
 		m.emit(ctx, []Event{{Kind: EventRevoked, Time: now, Cookie: m.keep.cookie.name, Handle: handle}})
 	}
-	return err
+	return errors.Join(append(failed, err)...)
 }
 
 // RevokeOwner ends all sessions of owner but the one with the handle except, ""
-// for none, and returns how many it ended: "log out everywhere". After a lost
-// reply it asks again, so the number is then of those that were left. Without a
-// store it is an error.
+// for none, also in former stores, and returns how many it ended: "log out
+// everywhere". After a lost reply it asks again, so the number is then of those
+// that were left. Sessions in former cookies cannot be found, and go on. If the
+// request's own session is among those that end, what the request writes to it
+// is dropped: call [End] too, and what comes after, such as a message, begins a
+// new session. Without a store it is an error.
 func (m *Manager) RevokeOwner(ctx context.Context, owner, except string) (int, error) {
-	s := m.keep.store
-	if s == nil {
-		return 0, errNoStore
+	stores, err := m.stores()
+	now, total := time.Now(), 0
+	failed := []error{err}
+	for _, s := range stores {
+		n, err := m.call(ctx, s).endOwner(owner, except, now)
+		total += n
+		failed = append(failed, err)
 	}
-	c := m.call(ctx, s)
-	now := time.Now()
-	end := store.Ending{Mark: store.NewVersion(), Now: now}
-	for {
-		n := 0
-		err := c.write("end", func(ctx context.Context) (err error) {
-			n, err = s.DeleteOwner(ctx, owner, except, end)
-			return err
-		})
-		if err == nil {
-			m.emit(ctx, []Event{{Kind: EventRevoked, Time: now, Cookie: m.keep.cookie.name, Owner: owner}})
-			return n, nil
-		}
-		if !c.rest() {
-			return n, err
-		}
+	if err := errors.Join(failed...); err != nil {
+		return total, err
 	}
+	m.emit(ctx, []Event{{Kind: EventRevoked, Time: now, Cookie: m.keep.cookie.name, Owner: owner}})
+	return total, nil
 }
 
 const (

@@ -45,15 +45,15 @@ func (s *Session) persist(touch bool) error {
 	if s.outage != nil {
 		return s.outage
 	}
+	if err := s.unsaved(); err != nil { // before settling: it lets go of the lock
+		return err
+	}
 	if s.settleAll(); s.err != nil {
 		return s.err
 	}
 	if s.lost {
 		s.lose()
 		return nil
-	}
-	if err := s.unsaved(); err != nil {
-		return err
 	}
 	ctx := s.request.Context()
 	if s.phase == committed { // of a stream: the visitor has often gone when it ends
@@ -96,6 +96,9 @@ func (s *Session) create(c *call, fields []EncodedField) error {
 	}
 	created, err := c.create(l, s.m.creation(now, store.NewVersion()))
 	if err != nil {
+		if !answer(err) {
+			s.takeBack(c, l)
+		}
 		return unexpected("create", err)
 	}
 	s.evicted(created.Ended)
@@ -138,7 +141,7 @@ func (s *Session) own(l *loaded, secret record.Secret) {
 
 // took takes over what has been written: all that was done so far is in it.
 func (s *Session) took(l *loaded) {
-	s.saved = len(s.ops)
+	s.saved = s.settled
 	before := s.basePermanent()
 	forced := s.forced || before != s.permanent()
 	s.shed, s.forced, s.renewed, s.confirmed = false, false, false, true
@@ -168,8 +171,11 @@ func (s *Session) basePermanent() bool {
 func (s *Session) hold(c *call, handle string) (*turn, error) {
 	for {
 		s.settleAll()
-		if s.err != nil {
+		switch {
+		case s.err != nil:
 			return nil, s.err
+		case s.refused:
+			return nil, store.ErrGone
 		}
 		t, err := c.turn(s.m, handle)
 		if err != nil {
@@ -178,7 +184,7 @@ func (s *Session) hold(c *call, handle string) (*turn, error) {
 		if !s.catchUp(t) {
 			return t, nil
 		}
-		if s.updates() {
+		if s.refused || s.updates() {
 			t.Done()
 			continue
 		}
@@ -220,13 +226,20 @@ func (s *Session) updates() bool {
 func (s *Session) update(c *call) error {
 	for {
 		t, err := s.hold(c, s.now.record.Handle)
+		if errors.Is(err, store.ErrGone) {
+			s.lose()
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		if !s.renewed && !s.fieldsChanged() { // another request has done the same
+		if !s.renewed && !s.fieldsChanged() { // others have done the same, it seems
+			again, err := s.same(c, t)
 			t.Done()
-			s.took(s.now)
-			return nil
+			if again {
+				continue
+			}
+			return err
 		}
 		renewed := s.renewed
 		there, secret, err := s.apply(c, t, s.view, renewed)
@@ -249,6 +262,25 @@ func (s *Session) update(c *call) error {
 		}
 		return nil
 	}
+}
+
+// same asks the store whether the session's record holds already what this
+// request wants. It reports true if it has to be looked at again.
+func (s *Session) same(c *call, t *turn) (again bool, err error) {
+	there, err := c.load(s.now.record.Handle, nil)
+	switch {
+	case errors.Is(err, store.ErrGone):
+		s.lose()
+		return false, nil
+	case err != nil:
+		return false, err
+	case there.record.Version != s.now.record.Version:
+		t.Leave(there)
+		s.rebase(there)
+		return true, nil
+	}
+	s.took(there)
+	return false, nil
 }
 
 // apply makes one attempt to write fields into the session's record, and
@@ -347,7 +379,27 @@ func (s *Session) touch(c *call) {
 		s.confirmed = true
 		s.resend(s.forced)
 	}
-	s.forced = false
+	if s.forced = false; s.send {
+		s.refresh(c)
+	}
+}
+
+// refresh makes sure that the token which is to be sent is the record's: another
+// request may have regenerated it.
+func (s *Session) refresh(c *call) {
+	l, err := c.load(s.now.record.Handle, nil)
+	switch {
+	case errors.Is(err, store.ErrGone):
+		s.lose()
+		return
+	case err != nil:
+		s.send = false
+		s.event(Event{Kind: EventStore, Err: err})
+		return
+	}
+	if s.rebase(l); s.refused {
+		s.lose()
+	}
 }
 
 // replace puts a session with a new identity in the place of the one before,
@@ -360,7 +412,7 @@ func (s *Session) replace(c *call) error {
 	err := r.run()
 	if err != nil || r.joined {
 		if r.placed != nil {
-			r.takeBack()
+			s.takeBack(c, r.placed)
 		}
 		return err
 	}

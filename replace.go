@@ -27,14 +27,13 @@ type replacement struct {
 func (r *replacement) run() error {
 	for {
 		t, err := r.s.hold(r.c, r.old.record.Handle)
-		if err != nil {
-			return err
+		if err == nil {
+			err = r.step()
+			if errors.Is(err, store.ErrConflict) {
+				err = r.again(t)
+			}
+			t.Done()
 		}
-		err = r.step()
-		if errors.Is(err, store.ErrConflict) {
-			err = r.again(t)
-		}
-		t.Done()
 		switch {
 		case err == nil:
 			return nil
@@ -63,6 +62,11 @@ func (r *replacement) step() error {
 			return err
 		}
 	} else {
+		if r.s.m.ownerLimit > 0 { // what another click has just made must not be ended for the limit
+			if _, err := r.c.load(from.Handle, nil); err != nil {
+				return err
+			}
+		}
 		ended, err := r.create(now, from.Version)
 		if err != nil || ended {
 			return err
@@ -87,10 +91,12 @@ func (r *replacement) create(now time.Time, from store.Version) (ended bool, err
 	if errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrExists) {
 		return false, &StoreError{"create", err}
 	}
+	if err == nil || !answer(err) { // it is there, or may be
+		r.placed = l
+	}
 	if err != nil {
 		return false, err
 	}
-	r.placed = l
 	s.evicted(created.Ended)
 	return created.Replaced, nil
 }
@@ -163,19 +169,29 @@ func (r *replacement) join() (bool, error) {
 // its own.
 func (r *replacement) enter(l *loaded, secret record.Secret) error {
 	s := r.s
-	s.ops = s.ops[s.signedAt:]
-	s.saved, s.signedAt, s.tracked, s.shed = 0, 0, nil, false
+	r.dropBefore()
+	s.now, s.shed = nil, false
 	s.secret, s.send, s.optional, s.confirmed = secret, true, false, true
 	s.id = identity{handle: l.record.Handle}
 	s.rebase(l)
 	return s.update(r.c)
 }
 
+// dropBefore drops what the request wrote to the session of before its sign-in.
+func (r *replacement) dropBefore() {
+	s := r.s
+	if s.signedAt > s.saved {
+		s.event(Event{Kind: EventDropped, Err: ErrEnded})
+	}
+	s.ops = s.ops[s.signedAt:]
+	s.saved, s.signedAt, s.tracked = 0, 0, nil
+}
+
 // alone lets the sign-in stand without what the old record held.
 func (r *replacement) alone() error {
 	s := r.s
-	s.ops = s.ops[s.signedAt:]
-	s.view, s.saved, s.settled, s.signedAt, s.tracked = nil, 0, 0, 0, nil
+	r.dropBefore()
+	s.view, s.settled = nil, 0
 	s.round++
 	if s.settleAll(); s.err != nil {
 		return s.err
@@ -187,13 +203,13 @@ func (r *replacement) alone() error {
 	return r.rewrite(time.Now())
 }
 
-// takeBack ends the new record, which nobody has heard of.
-func (r *replacement) takeBack() {
-	now := time.Now()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.c.ctx), r.c.each)
+// takeBack ends a new record, which nobody has heard of.
+func (s *Session) takeBack(c *call, l *loaded) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.each)
 	defer cancel()
-	err := r.c.store.Delete(ctx, r.placed.record.Handle, store.Ending{Mark: store.NewVersion(), Now: now})
+	h := &l.record.Header
+	err := c.store.Delete(ctx, h.Handle, store.Ending{Mark: store.NewVersion(), Now: time.Now()})
 	if err != nil && !answer(err) {
-		r.s.event(Event{Kind: EventStore, Handle: r.placed.record.Handle, Owner: r.placed.record.Owner, Err: &StoreError{"end", err}})
+		s.event(Event{Kind: EventStore, Handle: h.Handle, Owner: h.Owner, Err: &StoreError{"end", err}})
 	}
 }

@@ -17,7 +17,7 @@ import (
 // In a cookie nothing can be saved before the response begins, or after: Save
 // then only returns Err.
 func (s *Session) Save() error {
-	if s.updating.Load() {
+	if s.inUpdate() {
 		return errInUpdate
 	}
 	s.use()
@@ -40,7 +40,7 @@ func (s *Session) Save() error {
 // done anew on top of it. A session that has ended is [ErrEnded]. In a cookie
 // there is nothing to read again.
 func (s *Session) Reload() error {
-	if s.updating.Load() {
+	if s.inUpdate() {
 		return errInUpdate
 	}
 	s.use()
@@ -53,14 +53,28 @@ func (s *Session) Reload() error {
 	c := s.m.call(s.request.Context(), s.m.keep.store)
 	l, err := c.load(s.now.record.Handle, nil)
 	switch {
-	case errors.Is(err, store.ErrGone), err == nil && l.record.Expired(time.Now()):
-		s.lose()
-		return s.failure()
-	case err != nil:
+	case err != nil && !errors.Is(err, store.ErrGone):
 		return err
+	case err == nil && !l.record.Expired(time.Now()):
+		if s.rebase(l); !s.refused {
+			return nil
+		}
 	}
-	s.rebase(l)
-	return nil
+	if s.signedIn && s.id.handle != s.now.record.Handle { // the sign-in stands
+		s.forget()
+		return nil
+	}
+	s.lose()
+	return s.failure()
+}
+
+// forget lets go of a record that has ended, for a sign-in that is still to be
+// saved: what was carried over from it is gone.
+func (s *Session) forget() {
+	s.lost, s.refused, s.now, s.base = false, false, nil, Snapshot{}
+	s.ops = s.ops[s.signedAt:]
+	s.view, s.saved, s.settled, s.signedAt, s.tracked = nil, 0, 0, 0, nil
+	s.round++
 }
 
 // storeNow is updateNow for a session in a store.
@@ -113,12 +127,19 @@ func (s *Session) tryNow(c *call, name string, change changeFunc) error {
 	}
 	raw, present := lookup(s.view, name)
 	round, ops := s.round, len(s.ops)
-	text, err := s.runChange(change, raw, present)
+	text, err := s.runOutside(change, raw, present)
 	switch {
 	case err != nil:
 		return err
+	case !s.fieldWritable(name):
+		return &FieldError{name, ErrLate}
+	case s.err != nil || s.lost:
+		return s.failure()
 	case s.round != round || len(s.ops) != ops: // another goroutine of this request
-		return errBehind
+		return store.ErrConflict
+	case s.refused:
+		s.lose()
+		return ErrEnded
 	case s.now != nil:
 		err = s.applyNow(c, name, text)
 	default:
@@ -130,6 +151,16 @@ func (s *Session) tryNow(c *call, name string, change changeFunc) error {
 		s.fail(err)
 	}
 	return err
+}
+
+// runOutside runs a function of the application's while others may save the
+// session, and end it.
+func (s *Session) runOutside(change changeFunc, raw string, present bool) (string, error) {
+	s.saving = false
+	s.persisting.Unlock()
+	s.mu.Unlock()
+	defer s.beginSaving()
+	return change(raw, present)
 }
 
 // applyNow writes one field into the record, if that is still as it was seen.
@@ -173,7 +204,7 @@ func (s *Session) done(name string, n int) {
 
 // endStored ends a session that is kept in a store, at once.
 func (s *Session) endStored() {
-	if s.updating.Load() {
+	if s.inUpdate() {
 		s.mu.Lock()
 		defer s.unlock()
 		s.fail(errInUpdate)
@@ -197,7 +228,7 @@ func (s *Session) endStored() {
 		return
 	}
 	s.restart()
-	*s.stored = stored{drop: ended || s.drop}
+	*s.stored = stored{drop: ended || s.drop, load1: s.load1}
 	s.base, s.id = Snapshot{}, identity{}
 	s.modified, s.ended, s.signedIn, s.renewed = true, true, false, false
 }

@@ -64,8 +64,7 @@ type contents struct {
 	flashes  []FlashMessage
 	tracked  []trackedValue
 	room     [6]EncodedField // of base.State, where that is enough
-	leaving  leaving
-	*stored  // nil unless Keep is a store
+	*stored                  // nil unless Keep is a store
 }
 
 // identity is what a session is apart from its fields.

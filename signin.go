@@ -60,7 +60,7 @@ func (s *Session) SignIn(owner string) {
 	if s.stored != nil {
 		s.signedAt = len(s.ops)
 		if s.lost { // what was there before has ended already
-			s.lost, s.now, s.base = false, nil, Snapshot{}
+			s.lost, s.refused, s.now, s.base = false, false, nil, Snapshot{}
 		}
 	}
 	s.id = identity{handle.New(owner), owner, time.Now()}
@@ -84,13 +84,6 @@ func (s *Session) End() {
 	defer s.unlock()
 	if !s.writable("") {
 		return
-	}
-	if old := s.leaving; old.store != nil {
-		c := s.m.call(context.WithoutCancel(s.request.Context()), old.store)
-		if err := c.end(old.handle, 0, store.NewVersion(), time.Now()); err != nil && !answer(err) {
-			s.fail(err)
-			return
-		}
 	}
 	s.restart()
 	s.id = identity{}

@@ -28,6 +28,13 @@ func answer(err error) bool {
 	return errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrLimit)
 }
 
+// on is the same call to another store: the time is one.
+func (c *call) on(s store.Store) *call {
+	other := *c
+	other.store = s
+	return &other
+}
+
 // A call is all that one session asks its store in a row: a load, or a commit
 // with its retries. It has three quarters of Config.StoreTimeout as a whole and
 // one for a single question, so that there is time to ask what became of a
@@ -166,14 +173,17 @@ var errUnknown = errors.New("the reply was lost, and others have written so much
 // what is there now: l, or what others have made of it since; with ErrConflict
 // what to begin again from, if it knows.
 func (c *call) apply(l *loaded, from store.Version, now time.Time) (*loaded, error) {
+	var lost error // the last that is not known to have failed: it may arrive at any time
 	for {
 		err := c.write("apply", func(ctx context.Context) error { return c.store.Apply(ctx, l.record, from, now) })
-		if err == nil {
+		switch {
+		case err == nil:
 			return l, nil
-		}
-		if answer(err) {
+		case errors.Is(err, store.ErrFull), answer(err) && (lost == nil || !errors.Is(err, store.ErrConflict)):
 			return nil, err
-		}
+		case !answer(err):
+			lost = err
+		} // a conflict may be with an attempt of ours
 		for {
 			there, lerr := c.load(l.record.Handle, nil)
 			if errors.Is(lerr, store.ErrGone) {
@@ -191,11 +201,25 @@ func (c *call) apply(l *loaded, from store.Version, now time.Time) (*loaded, err
 				}
 			}
 			if !c.rest() {
-				return nil, err
+				return nil, lost
 			}
 			if lerr == nil {
 				break // not there: the same write again, which succeeds once at most
 			}
+		}
+	}
+}
+
+// endOwner ends an owner's records. Asking again is harmless too.
+func (c *call) endOwner(owner, except string, now time.Time) (n int, err error) {
+	end := store.Ending{Mark: store.NewVersion(), Now: now}
+	for {
+		err = c.write("end", func(ctx context.Context) (err error) {
+			n, err = c.store.DeleteOwner(ctx, owner, except, end)
+			return err
+		})
+		if err == nil || !c.rest() {
+			return n, err
 		}
 	}
 }

@@ -23,6 +23,8 @@ type stored struct {
 	saved     int           // ops[:saved] are in the record
 	signedAt  int           // ops[:signedAt] were made before the sign-in
 	dead      record.Token  // came in, and has ended
+	refused   bool          // its token has been taken from it since the load
+	load1     *call         // in which it was loaded
 	shed      bool          // the fields of the record before are not carried over
 }
 
@@ -33,32 +35,28 @@ func (s *Session) openToken(i int, src *source, text string, now time.Time) erro
 	if !ok {
 		return &RefusedError{ReasonMalformed, "not of the form of a token"}
 	}
-	keep := s.m.keep.store
-	if i > 0 && keep != nil {
+	if i > 0 {
 		return s.moveRecord(i, src, token, now)
 	}
-	c := s.m.call(s.request.Context(), src.store)
-	l, secret, err := s.find(c, token.Handle, now, token.Secret)
-	if ReasonOf(err) == ReasonUnknown && keep != nil {
+	l, secret, err := s.find(s.loading(src.store), token.Handle, now, token.Secret)
+	if ReasonOf(err) == ReasonUnknown {
 		s.dead = token
 	}
 	if err != nil || l == nil {
 		return err
-	}
-	if keep == nil { // from a store into a cookie
-		s.accept(i, &Decoded{Snapshot: l.snapshot()}, now)
-		s.leaving = leaving{src.store, token.Handle}
-		return nil
 	}
 	s.late = secret != token.Secret
 	s.take(i, l, secret, s.late)
 	return nil
 }
 
-// A leaving is a record whose session goes on in a cookie.
-type leaving struct {
-	store  store.Store
-	handle string
+// loading is the call in which the session is loaded, whatever that takes: its
+// time is one.
+func (s *Session) loading(st store.Store) *call {
+	if s.load1 == nil {
+		s.load1 = s.m.call(s.request.Context(), st)
+	}
+	return s.load1.on(st)
 }
 
 // find loads a record and checks secrets against it, one of which has to be
@@ -107,8 +105,18 @@ func (s *Session) take(i int, l *loaded, secret record.Secret, send bool) {
 	s.rebase(l)
 }
 
-// rebase makes l what this request's changes are applied to.
+// rebase makes l what this request's changes are applied to. If the token was
+// regenerated since, the request goes on with the new one; if it was
+// [Session.RegenerateNow], it may not go on.
 func (s *Session) rebase(l *loaded) {
+	if s.now != nil && s.now.record.Handle == l.record.Handle && l.verifiers.Check(s.secret, time.Now()) != record.Current {
+		next, ok := l.verifiers.Next(s.secret)
+		if !ok {
+			s.refused = true
+			return
+		}
+		s.secret = next
+	}
 	s.now, s.base = l, l.snapshot()
 	s.view, s.settled = s.base.State, s.saved
 	s.round++
@@ -129,7 +137,7 @@ func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Ti
 	if joined || err != nil {
 		return err
 	}
-	c := s.m.call(s.request.Context(), src.store)
+	c := s.loading(src.store)
 	old, secret, err := s.find(c, token.Handle, now, token.Secret)
 	if ReasonOf(err) == ReasonUnknown { // another request may have moved it since we looked
 		if joined, jerr := s.join(i, token.Handle, now, token.Secret.Derive()); joined || jerr != nil {
@@ -140,14 +148,30 @@ func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Ti
 		return err
 	}
 	snap := old.snapshot()
-	if err := s.move(i, &snap, old.record.Facts, now, secret.Derive()); err != nil {
+	if err := s.move(i, &snap, old.record.Facts, now, secret.Derive()); err != nil || s.now == nil {
 		return err
 	}
-	// Whatever reads the former store alone must not find it alive.
-	if err := c.end(token.Handle, 0, store.NewVersion(), now); err != nil && !answer(err) {
+	// Whatever reads the former store alone must not find it alive. All who move
+	// the session end it with one mark; if it has ended without, somebody has
+	// signed out there.
+	switch err := c.end(token.Handle, 0, secret.MoveMark(), now); {
+	case errors.Is(err, store.ErrGone):
+		err := s.loading(s.m.keep.store).end(token.Handle, 0, store.NewVersion(), now)
+		if err != nil && !answer(err) {
+			return err
+		}
+		s.leave()
+		return &RefusedError{ReasonUnknown, "it was ended in the former store while it moved"}
+	case err != nil:
 		s.event(Event{Kind: EventStore, Handle: token.Handle, Err: err})
 	}
 	return nil
+}
+
+// leave lets go of a session that was taken over.
+func (s *Session) leave() {
+	*s.stored = stored{load1: s.load1}
+	s.from, s.present, s.base, s.view, s.id = 0, false, Snapshot{}, nil, identity{}
 }
 
 // moveSnapshot takes over a session from a cookie.
@@ -155,10 +179,10 @@ func (s *Session) moveSnapshot(i int, d *Decoded, now time.Time) error {
 	if d.Owner == "" && len(d.State) == 0 {
 		return nil // bookkeeping alone is no session
 	}
-	secrets := make([]record.Secret, 0, len(d.Secrets)+1)
-	for _, secret := range d.Secrets {
-		secrets = append(secrets, record.Secret(secret))
+	if len(d.Owner) > store.MaxOwner {
+		return &RefusedError{ReasonPayload, errLongOwner.Error()}
 	}
+	secrets := d.Secrets
 	if d.Handle == "" || len(secrets) == 0 { // a form without identity: each request makes a session of its own
 		d.Handle, secrets = handle.New(d.Owner), []record.Secret{record.NewSecret()}
 	}
@@ -179,8 +203,7 @@ func (s *Session) moveSnapshot(i int, d *Decoded, now time.Time) error {
 // join takes over the record that another request has moved a session into. It
 // reports false if there is none.
 func (s *Session) join(i int, handle string, now time.Time, secrets ...record.Secret) (bool, error) {
-	c := s.m.call(s.request.Context(), s.m.keep.store)
-	l, secret, err := s.find(c, handle, now, secrets...)
+	l, secret, err := s.find(s.loading(s.m.keep.store), handle, now, secrets...)
 	if ReasonOf(err) == ReasonUnknown {
 		return false, nil
 	}
@@ -193,13 +216,15 @@ func (s *Session) join(i int, handle string, now time.Time, secrets ...record.Se
 // move makes the record that a former session goes on in. secrets are as for
 // join, the first being the one to use.
 func (s *Session) move(i int, from *Snapshot, facts string, now time.Time, secrets ...record.Secret) error {
-	c := s.m.call(s.request.Context(), s.m.keep.store)
+	c := s.loading(s.m.keep.store)
 	l, err := s.m.newRecord(from, now, secrets[0])
 	if err != nil {
 		return err
 	}
 	l.record.Facts = facts
-	l.record.HoldUntil = l.record.AbsoluteDeadline
+	if l.record.HoldUntil = l.record.AbsoluteDeadline; from.Owner == "" { // no copy of it is younger than now
+		l.record.HoldUntil = millis(now.Add(s.m.idleTimeout("")))
+	}
 	if until := s.m.former[i-1].until; !until.IsZero() && until.Before(l.record.HoldUntil) {
 		l.record.HoldUntil = until.Truncate(time.Millisecond)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sojourn-go/sojourn"
 	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/internal/record"
 	"github.com/sojourn-go/sojourn/internal/tagged"
 )
 
@@ -75,12 +76,12 @@ func (s *Signer) adopt(d *sojourn.Decoded, v *opened) {
 // secrets are what the token of a session is made from when it moves into a
 // store. They come from its handle, which no re-stamping changes, and from each
 // key.
-func (s *Signer) secrets(handle string) [][32]byte {
-	list := make([][32]byte, len(s.keys))
+func (s *Signer) secrets(handle string) []record.Secret {
+	list := make([]record.Secret, len(s.keys))
 	for i, k := range s.keys {
 		mac := hmac.New(sha256.New, k.identity)
 		mac.Write([]byte("sojourn moved token v1\x00" + handle))
-		list[i] = [32]byte(mac.Sum(nil))
+		list[i] = record.Secret(mac.Sum(nil))
 	}
 	return list
 }

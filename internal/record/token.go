@@ -8,11 +8,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/store"
 )
 
 // A Secret is the secret half of a token. However it is printed, it shows
@@ -29,6 +31,12 @@ func NewSecret() (s Secret) {
 // another store: the same one wherever it is computed.
 func (s Secret) Derive() Secret { return Secret(s.expand("sojourn moved token v1", 32)) }
 
+// MoveMark is the mark with which whoever moves the session of s into another
+// store ends it where it was.
+func (s Secret) MoveMark() store.Version {
+	return store.Version(binary.BigEndian.Uint64(s.expand("sojourn move mark v1", 8)) | 1)
+}
+
 func (s Secret) expand(purpose string, length int) []byte {
 	key, err := hkdf.Key(sha256.New, s[:], nil, purpose, length)
 	if err != nil {
@@ -36,6 +44,9 @@ func (s Secret) expand(purpose string, length int) []byte {
 	}
 	return key
 }
+
+// MarshalText returns what Format writes.
+func (s Secret) MarshalText() ([]byte, error) { return []byte("record.Secret(…)"), nil }
 
 // Format writes no more than what it is.
 func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, "record.Secret(…)") }
