@@ -24,11 +24,11 @@ func (m *Manager) Preload(next http.Handler) http.Handler {
 		if s.outage != nil {
 			s.fail(s.outage) // the writer answers with it
 		}
+		failed := s.outage != nil
 		s.unlock()
-		if s.Err() != nil {
-			return
+		if !failed {
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
@@ -192,6 +192,16 @@ func (r *recent) first(handle string, now time.Time, interval time.Duration) boo
 	}
 	slot.handle, slot.at = h, now
 	return true
+}
+
+// forget has the next touch of handle be a first one.
+func (r *recent) forget(handle string) {
+	h := maphash.String(recentSeed, handle)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slot := &r.slots[h%uint64(len(r.slots))]; slot.handle == h {
+		slot.at = time.Time{}
+	}
 }
 
 // Store returns the store in which sessions are kept, or nil.

@@ -3,6 +3,7 @@ package sojourn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -121,7 +122,7 @@ func (m *Manager) creation(now time.Time, mark store.Version) store.CreateOption
 // unexpected makes a failure of an answer that has no place where it came.
 func unexpected(op string, err error) error {
 	if errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConflict) {
-		return &StoreError{op, err}
+		return &StoreError{op, fmt.Errorf("unexpected answer: %v", err)} // not to be taken for one about another record
 	}
 	return err
 }
@@ -135,7 +136,7 @@ func (s *Session) evicted(handles []string) {
 // own takes over a record whose token this request made. The browser has to
 // get it.
 func (s *Session) own(l *loaded, secret record.Secret) {
-	s.secret, s.send, s.optional = secret, true, false
+	s.secret, s.send, s.optional, s.late = secret, true, false, false
 	s.took(l)
 }
 
@@ -327,19 +328,13 @@ func (s *Session) next(now time.Time, fields []EncodedField, renew bool) (*loade
 	return l, secret, l.write(fields, s.now.state.Versions)
 }
 
-// regenerate gives l a new secret. If another request has just done that to the
-// token that came in, its secret is as good, and those that are still under
-// way with the old token keep their grace.
+// regenerate gives l a new secret. The one before keeps its grace, unless it is
+// to lose it.
 func (s *Session) regenerate(l *loaded, now time.Time) record.Secret {
 	next := record.NewSecret()
 	if s.abrupt {
 		l.verifiers = record.NewVerifiers(next)
 		return next
-	}
-	if l.verifiers.Check(s.secret, now) == record.Previous {
-		if joined, ok := l.verifiers.Next(s.secret); ok {
-			return joined
-		}
 	}
 	l.verifiers = record.Regenerate(next, s.secret, now.Add(grace))
 	return next
@@ -373,6 +368,7 @@ func (s *Session) touch(c *call) {
 	case errors.Is(err, store.ErrGone):
 		s.lose()
 	case err != nil:
+		s.m.touched.forget(h.Handle)
 		s.send = false
 		s.event(Event{Kind: EventStore, Err: err})
 	default:

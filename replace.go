@@ -89,7 +89,7 @@ func (r *replacement) create(now time.Time, from store.Version) (ended bool, err
 	opts.Replaces, opts.End.Version = r.old.record.Handle, from
 	created, err := r.c.create(l, opts)
 	if errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrExists) {
-		return false, &StoreError{"create", err}
+		return false, unexpected("create", err)
 	}
 	if err == nil || !answer(err) { // it is there, or may be
 		r.placed = l

@@ -11,8 +11,9 @@ import (
 // Save saves at once what the request has done so far, for handlers that go on
 // for long: streams, sockets, jobs. Without it that is done before the first
 // byte of the response, and once more when the handler returns. An error is
-// kept in [Session.Err] too; [ErrEnded] means that the session was ended
-// meanwhile.
+// kept in [Session.Err] too, and no later Save of the same request succeeds: its
+// answer cannot be a success any more. [ErrEnded] means that the session was
+// ended meanwhile.
 //
 // In a cookie nothing can be saved before the response begins, or after: Save
 // then only returns Err.
@@ -29,10 +30,19 @@ func (s *Session) Save() error {
 	}
 	if s.outage != nil || s.pending() {
 		if err := s.persist(false); err != nil {
-			s.fail(err)
+			s.failed(err)
 		}
 	}
 	return s.failure()
+}
+
+// failed notes a failure to save. After the response began nobody answers with
+// it, so it is an event at once.
+func (s *Session) failed(err error) {
+	s.fail(err)
+	if s.phase == committed {
+		s.event(Event{Kind: EventFailed, Err: err})
+	}
 }
 
 // Reload reads the session again, for handlers that go on for long: what others
@@ -47,6 +57,9 @@ func (s *Session) Reload() error {
 	s.unlock()
 	s.beginSaving()
 	defer s.doneSaving()
+	if s.outage != nil {
+		return s.outage
+	}
 	if s.stored == nil || s.now == nil || s.err != nil || s.lost {
 		return s.failure()
 	}
@@ -89,13 +102,13 @@ func (s *Session) storeNow(name string, change changeFunc) error {
 	case s.err != nil || s.lost:
 		return s.failure()
 	case s.outage != nil:
-		s.fail(s.outage)
+		s.failed(s.outage)
 		return s.outage
 	}
 	s.modified = true
 	if s.signedIn || s.renewed { // it has to be in the record that is to stay
 		if err := s.persist(false); err != nil {
-			s.fail(err)
+			s.failed(err)
 			return err
 		}
 	}
@@ -109,7 +122,7 @@ func (s *Session) storeNow(name string, change changeFunc) error {
 			continue
 		case errors.Is(err, errBehind), errors.Is(err, store.ErrConflict):
 			err = crowded(store.ErrConflict)
-			s.fail(err)
+			s.failed(err)
 		}
 		return err
 	}
@@ -148,7 +161,7 @@ func (s *Session) tryNow(c *call, name string, change changeFunc) error {
 		}
 	}
 	if err != nil && !errors.Is(err, errBehind) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, ErrEnded) {
-		s.fail(err)
+		s.failed(err)
 	}
 	return err
 }
@@ -207,7 +220,7 @@ func (s *Session) endStored() {
 	if s.inUpdate() {
 		s.mu.Lock()
 		defer s.unlock()
-		s.fail(errInUpdate)
+		s.failed(errInUpdate)
 		return
 	}
 	s.use()
@@ -219,12 +232,12 @@ func (s *Session) endStored() {
 		s.writable("")
 		return
 	case s.outage != nil:
-		s.fail(s.outage)
+		s.failed(s.outage)
 		return
 	}
 	ended, err := s.endRecord()
 	if err != nil {
-		s.fail(err)
+		s.failed(err)
 		return
 	}
 	s.restart()

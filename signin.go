@@ -58,10 +58,11 @@ func (s *Session) SignIn(owner string) {
 		}
 	}
 	if s.stored != nil {
-		s.signedAt = len(s.ops)
-		if s.lost { // what was there before has ended already
+		if s.lost { // what was there before has ended already, and stays so
+			s.restart()
 			s.lost, s.refused, s.now, s.base = false, false, nil, Snapshot{}
 		}
+		s.signedAt = len(s.ops)
 	}
 	s.id = identity{handle.New(owner), owner, time.Now()}
 	s.modified, s.signedIn, s.renewed = true, true, false

@@ -116,6 +116,9 @@ func (s *Session) rebase(l *loaded) {
 			return
 		}
 		s.secret = next
+		if s.renewed && !s.abrupt { // another request has done it to the same token, and those with the old one keep their grace
+			s.renewed, s.send, s.optional = false, true, false
+		}
 	}
 	s.now, s.base = l, l.snapshot()
 	s.view, s.settled = s.base.State, s.saved
