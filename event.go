@@ -14,7 +14,7 @@ type EventKind string
 const (
 	EventCreated     EventKind = "created"          // a new session is being sent
 	EventSignedIn    EventKind = "signed-in"        // a session with an owner is being sent for the first time
-	EventRegenerated EventKind = "regenerated"      // same session, new identity
+	EventRegenerated EventKind = "regenerated"      // same session, new token
 	EventEnded       EventKind = "ended"            // the visitor ended it
 	EventExpired     EventKind = "expired"          // came in after its idle or absolute deadline
 	EventAdopted     EventKind = "adopted"          // another program's session, or a former cookie's, is ours from here on

@@ -12,14 +12,15 @@ import (
 // [github.com/sojourn-go/sojourn/flask.Exact] or [InCookie] and put it in
 // [Config.Keep]. The zero Keeper keeps nothing and is refused by [New].
 type Keeper struct {
-	codec Codec
-	store store.Store
+	codec    Codec
+	store    store.Store
+	nilStore bool
 }
 
 // InStore keeps sessions on the server, in a store; the cookie holds a random
 // token and nothing else. Packages memstore, sqlstore and redisstore have
 // stores; package store says how to write one.
-func InStore(s store.Store) Keeper { return Keeper{store: s} }
+func InStore(s store.Store) Keeper { return Keeper{store: s, nilStore: s == nil} }
 
 // InCookie keeps whole sessions in the cookie, in the form that codec gives
 // them. Applications call the functions that choose a codec for them instead.

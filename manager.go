@@ -188,6 +188,9 @@ func newSource(field string, keep Keeper, cookie Cookie) (source, error) {
 		s.cookie, err = resolveCookie(field+".Cookie", cookie, &s.traits)
 		return s, err
 	}
+	if keep.nilStore {
+		return source{}, fmt.Errorf("sojourn: %s.Keep: InStore was given a nil store", field)
+	}
 	if keep.codec == nil {
 		_, err := resolveCookie(field+".Cookie", cookie, &Traits{})
 		return source{}, errors.Join(fmt.Errorf("sojourn: %s.Keep is not set: choose InStore(store), flask.Signed(ring) or flask.Exact(ring, settings)", field), err)

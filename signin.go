@@ -12,7 +12,12 @@ import (
 // request on. The session gets a new identity and a new absolute deadline, so
 // that nothing which was planted before can be used after (ASVS 7.2.4). Its
 // fields go with it, unless they belonged to another owner: those are dropped.
-// An empty owner is [ErrNoOwner], which answers the request with 400.
+// An empty owner is [ErrNoOwner], which answers the request with 400; so does,
+// in a store, one of more than 255 bytes.
+//
+// In a store the session becomes a new record, and the one before ends: requests
+// of it that are under way are dropped, see [ErrEnded]. An owner who has as many
+// sessions as [Config.OwnerLimit] allows is answered with 409.
 //
 // Check the password first: SignIn believes what it is told.
 func SignIn(ctx context.Context, owner string) { From(ctx).SignIn(owner) }

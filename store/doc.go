@@ -1,6 +1,6 @@
 // Package store is the contract between sessions and what keeps them: the
-// record, and the verbs of a [Store]. Applications need none of it: they hand a
-// finished store to sojourn.InStore. Those who write a store run it through
+// record, and the verbs of a [Store]. Applications need little of it: they hand a
+// finished store to sojourn.InStore, and read [Listed] records page by page. Those who write a store run it through
 // package storetest, which has every sentence of this contract as a rule.
 //
 // Four verbs (get, set, delete, exists) cannot say "only if unchanged", "only if
