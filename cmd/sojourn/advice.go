@@ -63,6 +63,8 @@ func malformedAdvice(cookie string) []string {
 		return []string{"give the value alone, without the name, the = and the attributes"}
 	case strings.HasPrefix(cookie, `"`), strings.Contains(cookie, "%"):
 		return []string{"give the value as the server sends it, without quotes or percent signs"}
+	case len(cookie) == 68 && strings.IndexByte(cookie, '.') == 24:
+		return []string{"it looks like the token of a session that is kept in a store: a handle and a secret, and nothing in it to read"}
 	case strings.Count(cookie, ".") < 2:
 		return []string{"a cookie of Flask's has three parts joined by dots; this one is cut off, or of another kind"}
 	}
