@@ -375,13 +375,15 @@ func TestAttackSavedThenFailed(t *testing.T) {
 	if owner(b) != "alice" {
 		t.Errorf("sign-in saved, answer %d, and the browser is %q with %q", res.StatusCode, owner(b), items(b))
 	}
-	// panic instead
 	b2 := newBrowser(t, m)
 	b2.do(func(ctx context.Context) { sojourn.SignIn(ctx, "bob") })
 	res = b2.do(func(ctx context.Context) {
 		sojourn.End(ctx)
 		color.Set(ctx, "\xff")
 	})
+	if res.StatusCode != 400 || len(b2.cookies) != 0 {
+		t.Errorf("signed out, and answered %d with %d cookies left", res.StatusCode, len(b2.cookies))
+	}
 }
 
 // TestAttackFullApply: a store that is full says so at once.

@@ -1,8 +1,14 @@
 package promises
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,6 +78,70 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKilledProcess: the program is killed under load while it writes to
+// SQLite, and started again on the same file, three times.
+func TestKilledProcess(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "sessions.db")
+	base, kill := processAt(t, url, "")
+	l := startLoad(t, base)
+	for range 3 {
+		l.works(200)
+		kill()
+		_, kill = processAt(t, url, strings.TrimPrefix(base, "http://"))
+	}
+	l.works(200)
+	l.finish(limit)
+}
+
+// TestFullDisk: SQLite's file system is full for a while. What was acknowledged
+// is there, the rest was answered with an error, and when there is room again
+// the service goes on.
+func TestFullDisk(t *testing.T) {
+	dir := smallDisk(t, "3m")
+	site, err := newSite(openFor(t, "sqlite:"+filepath.Join(dir, "sessions.db")), func(c *sojourn.Config) { c.StoreTimeout = storeTimeout })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := startLoad(t, inProcess(t, site))
+	l.works(100)
+	ballast := filepath.Join(dir, "ballast")
+	f, err := os.Create(ballast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	f.Close()
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	bad := l.bad.Load()
+	poll(t, "the disk to be felt", func() bool { return l.bad.Load() > bad+100 })
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	l.works(200)
+	l.finish(limit)
+}
+
+// smallDisk mounts a file system of its own in a temporary directory.
+func smallDisk(t *testing.T, size string) string {
+	if os.Geteuid() != 0 && os.Getenv("CI") == "" {
+		t.Skip("only root can mount a small file system")
+	}
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Fatalf("mount: %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", "-l", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount: %v: %s", err, out)
+		}
+	})
+	return dir
 }
 
 func underFault(t *testing.T, target target, do func(target, *engines.Proxy)) {

@@ -2,6 +2,7 @@ package promises
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -13,10 +14,16 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sojourn-go/sojourn"
 )
 
-// serveVariable tells a process of this test program to serve the site instead.
-const serveVariable = "SOJOURN_PROMISES_SERVE"
+// serveVariable tells a process of this test program to serve the site instead,
+// and addrVariable where.
+const (
+	serveVariable = "SOJOURN_PROMISES_SERVE"
+	addrVariable  = "SOJOURN_PROMISES_ADDR"
+)
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(serveVariable); url != "" {
@@ -37,11 +44,11 @@ func serve(url string) error {
 		return err
 	}
 	defer shut()
-	site, err := newSite(s, nil)
+	site, err := newSite(s, func(c *sojourn.Config) { c.StoreTimeout = storeTimeout })
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", cmp.Or(os.Getenv(addrVariable), "127.0.0.1:0"))
 	if err != nil {
 		return err
 	}
@@ -53,9 +60,15 @@ func serve(url string) error {
 
 // process starts a process that serves the site, and returns its address.
 func process(t testing.TB, url string) string {
+	base, _ := processAt(t, url, "")
+	return base
+}
+
+// processAt is process for those who say where it listens, and kill it.
+func processAt(t testing.TB, url, addr string) (base string, kill func()) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), serveVariable+"="+url)
+	cmd.Env = append(os.Environ(), serveVariable+"="+url, addrVariable+"="+addr)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -75,7 +88,10 @@ func process(t testing.TB, url string) string {
 	if err != nil {
 		t.Fatalf("a process did not begin to serve: %v", err)
 	}
-	return strings.TrimSpace(line)
+	return strings.TrimSpace(line), func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
 }
 
 // inProcess serves a site within the test, and returns its address.
