@@ -80,12 +80,37 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestWeakSettings counts what is lost when Redis is killed with settings that
+// promise less, for docs/operations.md. A kill of the process is not the loss
+// of a machine: what the kernel has been given survives it.
+func TestWeakSettings(t *testing.T) {
+	for name, opts := range map[string][]engines.Option{
+		"appendonly no":        nil,
+		"appendfsync no":       {engines.AppendOnly("no")},
+		"appendfsync everysec": {engines.AppendOnly("everysec")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := engines.Redis(t, opts...)
+			site, err := newSite(openFor(t, "redis://"+server.Addr()), func(c *sojourn.Config) { c.StoreTimeout = storeTimeout })
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := startLoad(t, inProcess(t, site), true)
+			l.works(300)
+			server.Kill()
+			server.Restart()
+			l.works(100)
+			l.finish(limit)
+		})
+	}
+}
+
 // TestKilledProcess: the program is killed under load while it writes to
 // SQLite, and started again on the same file, three times.
 func TestKilledProcess(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "sessions.db")
 	base, kill := processAt(t, url, "")
-	l := startLoad(t, base)
+	l := startLoad(t, base, false)
 	for range 3 {
 		l.works(200)
 		kill()
@@ -104,7 +129,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := startLoad(t, inProcess(t, site))
+	l := startLoad(t, inProcess(t, site), false)
 	l.works(100)
 	ballast := filepath.Join(dir, "ballast")
 	f, err := os.Create(ballast)
@@ -157,7 +182,7 @@ func underFault(t *testing.T, target target, do func(target, *engines.Proxy)) {
 		t.Fatal(err)
 	}
 	base, closeSite := listen(t, site.handler())
-	l := startLoad(t, base)
+	l := startLoad(t, base, false)
 	l.works(200)
 	do(target, proxy)
 	l.works(200)

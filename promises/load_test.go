@@ -15,6 +15,7 @@ type load struct {
 	t        testing.TB
 	base     string
 	visitors []*shopper
+	lossy    bool         // acknowledged writes may be lost: count them, and complain of nothing
 	crowd    string       // the token of the session that fifty use at once
 	counted  atomic.Int64 // increments of the crowd's counter that were acknowledged
 	failed   atomic.Int64 // and that were not
@@ -42,8 +43,8 @@ const (
 
 // startLoad begins a load on the site at base. It is bounded: each visitor has
 // one request under way.
-func startLoad(t testing.TB, base string) *load {
-	l := &load{t: t, base: base, fresh: map[string]string{}, stop: make(chan struct{})}
+func startLoad(t testing.TB, base string, lossy bool) *load {
+	l := &load{t: t, base: base, lossy: lossy, fresh: map[string]string{}, stop: make(chan struct{})}
 	for i := range shoppers {
 		v := newVisitor(t, base)
 		item := fmt.Sprintf("s%d-first", i)
@@ -118,7 +119,7 @@ func (l *load) ask(path, token string) (ok bool, newToken string) {
 	}
 	switch response.StatusCode {
 	case http.StatusOK:
-		if token != "" && newToken != "" {
+		if token != "" && newToken != "" && !l.lossy {
 			l.t.Errorf("%s: a session that was alive got another token", path)
 		}
 		l.good.Add(1)
@@ -146,7 +147,9 @@ func (l *load) finish(limit time.Duration) {
 	close(l.stop)
 	l.group.Wait()
 	l.t.Logf("%d requests succeeded, %d failed, the slowest took %v", l.good.Load(), l.bad.Load(), time.Duration(l.slowest.Load()).Round(time.Millisecond))
-	if lost := l.lost(); lost > 0 {
+	if lost := l.lost(); l.lossy {
+		l.t.Logf("%d acknowledged writes are lost", lost)
+	} else if lost > 0 {
 		l.t.Errorf("%d acknowledged writes are lost", lost)
 	}
 	if slowest := time.Duration(l.slowest.Load()); slowest > limit {
@@ -170,7 +173,7 @@ func (l *load) lost() (lost int) {
 			l.t.Errorf("visitor %d has an item twice: %v", i, got)
 		}
 		for _, item := range got {
-			if !slices.Contains(s.asked, item) {
+			if !slices.Contains(s.asked, item) && !l.lossy {
 				l.t.Errorf("visitor %d never asked for %s", i, item)
 			}
 		}
