@@ -21,10 +21,11 @@ const (
 )
 
 // Changes is described by store.Store. It tells changes of the last seconds
-// before since again. Its cost is one round trip (on a cluster, one more to
-// each server), in which each of the 256 logs is asked, and most are not there.
-// A server that was started anew may have lost what it had logged, which is
-// ErrGone.
+// before since again. Its cost is one round trip, in which each of the 256 logs
+// is asked, and most are not there. A server that was started anew may have lost
+// what it had logged, which is ErrGone; on a cluster such a one is replaced, and
+// what its replica did not have is lost with the ends themselves. While one of a
+// cluster's masters does not answer it fails: what was ended there is not known.
 func (s *Store) Changes(ctx context.Context, since string) (store.Changes, error) {
 	if since == "" {
 		return s.begin(ctx)
@@ -73,25 +74,51 @@ func (s *Store) begin(ctx context.Context) (store.Changes, error) {
 
 // logs returns the present moment, and what was logged since begin.
 func (s *Store) logs(ctx context.Context, begin int64) (now moment, logs []answer, err error) {
-	var commands []command
-	if s.client.cluster {
-		if now, err = s.moment(ctx); err != nil {
-			return now, nil, err
-		}
-	} else {
-		commands = append(commands, askMoment)
-	}
 	from := strconv.FormatInt(begin, 10)
+	if s.client.cluster {
+		return s.clusterLogs(ctx, from)
+	}
+	commands := []command{askMoment}
 	for b := range 256 {
-		key := s.tag(hex.EncodeToString([]byte{byte(b)})) + "c"
-		commands = append(commands, command{name: "XRANGE", key: key, args: []string{from, "+"}})
+		commands = append(commands, command{name: "XRANGE", key: s.logKey(b), args: []string{from, "+"}})
 	}
 	answers, err := s.client.all(ctx, commands)
-	if err != nil || s.client.cluster {
-		return now, answers, err
+	if err != nil {
+		return now, nil, err
 	}
 	now, err = readMoment(answers[0])
 	return now, answers[1:], err
+}
+
+// clusterLogs asks each log's server for the time too: the moment is the
+// earliest of them.
+func (s *Store) clusterLogs(ctx context.Context, from string) (now moment, logs []answer, err error) {
+	keys := make([]string, 256)
+	for b := range keys {
+		keys[b] = s.logKey(b)
+	}
+	answers, err := s.runAll(ctx, changesScript, keys, from)
+	if err != nil {
+		return now, nil, err
+	}
+	for i, a := range answers {
+		if len(a.list) != 2 {
+			return now, nil, errForm
+		}
+		m, err := readTime(a.list[0])
+		if err != nil {
+			return now, nil, err
+		}
+		if i == 0 || m.ms < now.ms {
+			now = m
+		}
+		logs = append(logs, a.list[1])
+	}
+	return now, logs, nil
+}
+
+func (s *Store) logKey(bucket int) string {
+	return s.tag(hex.EncodeToString([]byte{byte(bucket)})) + "c"
 }
 
 // A moment is a time of the server, in milliseconds, and which run of the
@@ -117,28 +144,15 @@ func parseMoment(text string) (moment, bool) {
 
 // moment asks for the present one.
 func (s *Store) moment(ctx context.Context) (moment, error) {
-	if !s.client.cluster {
-		a, err := s.client.do(ctx, askMoment)
-		if err != nil {
-			return moment{}, err
-		}
-		return readMoment(a)
+	if s.client.cluster {
+		now, _, err := s.clusterLogs(ctx, "+")
+		return now, err
 	}
-	var least moment
-	for i, addr := range s.client.servers() {
-		a, err := s.client.at(ctx, addr, command{name: "TIME"})
-		if err != nil {
-			return moment{}, err
-		}
-		m, err := readTime(a)
-		if err != nil {
-			return moment{}, err
-		}
-		if i == 0 || m.ms < least.ms {
-			least = m
-		}
+	a, err := s.client.do(ctx, askMoment)
+	if err != nil {
+		return moment{}, err
 	}
-	return least, nil
+	return readMoment(a)
 }
 
 var askMoment = command{name: "INFO", pre: []string{"server"}}

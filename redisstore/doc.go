@@ -17,6 +17,33 @@
 // indexes, 65,536 in all, because small sorted sets take a third of the memory
 // that a key for each owner would. Changes are kept for six minutes.
 //
+// # Clusters
+//
+// [Open] takes a cluster, or what sentinels watch, in place of a server. A verb
+// that writes is sent once. Where the server says that another one has the
+// slot, it has done nothing, and the other one is asked. A connection that
+// breaks under a verb makes that an error, and the verb may have been done or
+// not.
+//
+// While a slot moves key by key (CLUSTER SETSLOT, redis-cli --cluster reshard),
+// a script cannot tell a key that is not there from one that is still, or
+// already, on the other server. So a verb that needs more than the record waits
+// until the slot has moved, if its time lasts, and has otherwise done nothing:
+// Delete, and with an owner all but Load and most of Apply and Touch. A slot
+// holds one of 256 parts of all records. (Servers that move slots as a
+// whole, as Valkey 9 and Redis 8.4 can, have no such time.)
+//
+// When a master fails, what it holds cannot be used until a replica has taken
+// its place: the cluster's cluster-node-timeout, an election of about a second,
+// and up to a second until this package has asked who has which slot. Unless
+// cluster-require-full-coverage is no, the cluster refuses all the rest in the
+// meantime. Changes fails too, and then tells what was ended meanwhile; it is
+// never behind when it answers. Scan has to begin again.
+//
+// A failover loses what the replica did not have yet, which was acknowledged
+// all the same: sessions, changes, and ends. [Replicas] acknowledges only what
+// replicas have, and says what that is worth.
+//
 // # What the server must do
 //
 // Evict nothing of this (maxmemory-policy noeviction, or a volatile one with
@@ -27,8 +54,11 @@
 //
 // Write to disk what must not be lost (appendonly yes). With appendfsync
 // everysec a crash may undo the last second, ends of sessions included; with
-// always it does not. The same goes for replicas, which follow a little later.
+// always it does not. A master of a cluster that comes back empty, before its
+// replica has taken its place, has its replica emptied too: let it come back
+// later than cluster-node-timeout, or write to disk.
 //
-// Clocks of a cluster's servers must agree to within five seconds, or Changes
-// may miss some.
+// Clocks of a cluster's servers, replicas included, must agree to within five
+// seconds, or Changes may miss some; in the first seconds after it began, to
+// within the time that a failover takes.
 package redisstore

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -45,7 +46,9 @@ func (s *Store) List(ctx context.Context, owner string, page store.Page) (store.
 }
 
 // Scan is described by store.Store. Its cost is that of all keys of the server,
-// page by page: two round trips each.
+// page by page: two round trips each. On a cluster it fails when a slot moves or
+// a master is replaced meanwhile, and has to begin again: records may have gone
+// from a server that was not asked yet to one that was.
 func (s *Store) Scan(ctx context.Context, page store.Page) (store.Listing, error) {
 	keys, next, err := s.scan(ctx, page)
 	if err != nil {
@@ -75,56 +78,35 @@ func (s *Store) Scan(ctx context.Context, page store.Page) (store.Listing, error
 	return listing, nil
 }
 
-// scan asks one server for some of its keys. The cursor is the server's own;
-// on a cluster it names the server too.
+// scan asks a server for some of its keys. The cursor is the server's own.
 func (s *Store) scan(ctx context.Context, page store.Page) (keys []answer, next string, err error) {
-	at, cursor := "", page.Cursor
 	if s.client.cluster {
-		at, cursor, _ = strings.Cut(page.Cursor, " ")
-		if at == "" {
-			at = s.client.servers()[0]
-		}
+		return s.scanCluster(ctx, page)
 	}
-	if cursor == "" {
-		cursor = "0"
-	}
+	cursor := cmp.Or(page.Cursor, "0")
 	if _, err := strconv.ParseUint(cursor, 10, 64); err != nil {
 		return nil, "", errCursor
 	}
-	cmd := command{name: "SCAN", pre: []string{cursor, "MATCH", pattern(s.prefix) + "{??}r:*", "COUNT", pageLimit(page)}}
-	var a answer
-	if s.client.cluster {
-		a, err = s.client.at(ctx, at, cmd)
-	} else {
-		a, err = s.client.do(ctx, cmd)
-	}
+	a, err := s.client.do(ctx, s.scanCommand(cursor, page))
 	if err != nil {
 		return nil, "", err
 	}
+	return readScan(a)
+}
+
+func (s *Store) scanCommand(cursor string, page store.Page) command {
+	return command{name: "SCAN", pre: []string{cursor, "MATCH", pattern(s.prefix) + "{??}r:*", "COUNT", pageLimit(page)}}
+}
+
+// readScan returns keys, and the next cursor or "".
+func readScan(a answer) (keys []answer, next string, err error) {
 	if len(a.list) != 2 {
 		return nil, "", errForm
 	}
 	if next = a.list[0].text; next == "0" {
 		next = ""
 	}
-	if s.client.cluster {
-		next = s.nextServer(at, next)
-	}
 	return a.list[1].list, next, nil
-}
-
-// nextServer returns where a scan goes on: at the same server while that has
-// more, then at the next.
-func (s *Store) nextServer(at, cursor string) string {
-	if cursor != "" {
-		return at + " " + cursor
-	}
-	for _, addr := range s.client.servers() {
-		if addr > at {
-			return addr + " 0"
-		}
-	}
-	return ""
 }
 
 // show returns what lists show of the records, in one round trip.
@@ -132,18 +114,11 @@ func (s *Store) show(ctx context.Context, handles []string) ([]answer, error) {
 	if len(handles) == 0 {
 		return nil, nil
 	}
-	commands := make([]command, len(handles))
+	keys := make([]string, len(handles))
 	for i, handle := range handles {
-		commands[i] = command{"EVALSHA", showScript.sum, s.recordKey(handle), nil}
+		keys[i] = s.recordKey(handle)
 	}
-	answers, err := s.client.all(ctx, commands)
-	if !strings.HasPrefix(said(err), "NOSCRIPT") {
-		return answers, err
-	}
-	for i := range commands { // a server has forgotten the script
-		commands[i].name, commands[i].pre = "EVAL", showScript.text
-	}
-	return s.client.all(ctx, commands)
+	return s.runAll(ctx, showScript, keys)
 }
 
 // pattern quotes what SCAN would take for a pattern.

@@ -3,6 +3,8 @@ package redisstore
 import (
 	"context"
 	"crypto/tls"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,29 +16,46 @@ import (
 const password = "pass-word_hunter2"
 
 func TestSettings(t *testing.T) {
+	secure := &tls.Config{}
 	for url, want := range map[string]settings{
 		"redis://host":                 {addrs: []string{"host:6379"}},
 		"redis://host:1/3":             {addrs: []string{"host:1"}, db: 3},
 		"redis://[::1]/":               {addrs: []string{"[::1]:6379"}},
 		"redis://:p%40ss@host":         {addrs: []string{"host:6379"}, password: "p@ss"},
-		"rediss://name:pass@host:2/15": {addrs: []string{"host:2"}, db: 15, name: "name", password: "pass", tls: &tls.Config{}},
+		"redis://:p,a@ss@host":         {addrs: []string{"host:6379"}, password: "p,a@ss"},
+		"rediss://name:pass@host:2/15": {addrs: []string{"host:2"}, db: 15, name: "name", password: "pass", tls: secure},
+
+		"redis+cluster://a":                        {addrs: []string{"a:6379"}, cluster: true},
+		"redis+cluster://name:pass@a:1,b,[::1]:3/": {addrs: []string{"a:1", "b:6379", "[::1]:3"}, name: "name", password: "pass", cluster: true},
+		"rediss+cluster://:pass@a:1,b:2/0":         {addrs: []string{"a:1", "b:2"}, password: "pass", cluster: true, tls: secure},
+		"redis+sentinel://name:pass@a,b:2/main":    {addrs: []string{"a:26379", "b:2"}, name: "name", password: "pass", master: "main"},
+		"rediss+sentinel://a/main":                 {addrs: []string{"a:26379"}, master: "main", tls: secure},
 	} {
-		got, err := newSettings(url, nil)
-		if err != nil || got.addrs[0] != want.addrs[0] || got.db != want.db || got.name != want.name || got.password != want.password ||
-			(got.tls == nil) != (want.tls == nil) || got.prefix != "sojourn:" || got.timeout != 2*time.Second {
-			t.Errorf("%s: %v", url, err)
+		want.prefix, want.timeout = "sojourn:", 2*time.Second
+		if got, err := newSettings(url, nil); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v", url, got, err)
 		}
 	}
-	for _, url := range []string{
+	forms := []string{
 		"", "host", "host:6379", "http://:" + password + "@host", "redis://:" + password + "@", "redis:" + password, "redis://:" + password + "%zz@host",
-		"redis://:" + password + "@host/x", "redis://:" + password + "@host/-1", "redis://:" + password + "@host/0?db=1", "redis://:" + password + "@host:port",
-	} {
-		if _, err := newSettings(url, nil); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "redisstore: ") {
+		"redis://:" + password + "@host:port", "redis://:" + password + "@a,b", "redis+cluster://:" + password + "@", "redis+cluster://:" + password + "@a,,b",
+		"redis+cluster://:" + password + "@a,b:x", "redis+cluster://a,:" + password + "@b:x", "redis+cluster:" + password, "cluster://:" + password + "@a",
+		"redis+sentinel://:" + password + "@a", "redis+sentinel://:" + password + "@a/main/0", "redis+other://:" + password + "@a", "rediss+rediss://" + password,
+	}
+	for _, url := range append(forms, "redis://:"+password+"@host/x", "redis://:"+password+"@host/-1", "redis://:"+password+"@host/0?db=1",
+		"redis+cluster://:"+password+"@a,b/1", "redis+cluster://:"+password+"@a?x=1") {
+		_, err := newSettings(url, nil)
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.HasPrefix(err.Error(), "redisstore: ") {
 			t.Errorf("newSettings of a bad URL: %v", err)
+		}
+		for _, form := range []string{"redis://[", "redis+cluster://[", "redis+sentinel://["} {
+			if err != nil && slices.Contains(forms, url) && !strings.Contains(err.Error(), form) {
+				t.Errorf("the error of a bad URL does not list %s: %v", form, err)
+			}
 		}
 	}
 	for name, opts := range map[string][]Option{
-		"brace": {Prefix("a{b")}, "timeout": {Timeout(0)}, "database": {Cluster()}, "TLS": {TLS(&tls.Config{})},
+		"brace": {Prefix("a{b")}, "timeout": {Timeout(0)}, "replicas": {Replicas(-1)}, "TLS": {TLS(&tls.Config{})},
 	} {
 		if _, err := newSettings("redis://host/1", opts); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("options with a wrong %s: %v", name, err)
@@ -50,6 +69,12 @@ func TestOpen(t *testing.T) {
 		_, err := Open(t.Context(), url)
 		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), server.Addr()) {
 			t.Errorf("Open with a wrong password: %v", err)
+		}
+	}
+	for form, why := range map[string]string{"redis+cluster://:" + password + "@%s": "cluster", "redis+sentinel://:" + password + "@%s/main": ""} {
+		_, err := Open(t.Context(), strings.ReplaceAll(form, "%s", server.Addr()))
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), why) {
+			t.Errorf("Open of a server that is none of a cluster, or no sentinel: %v", err)
 		}
 	}
 	s, err := Open(t.Context(), "redis://default:"+password+"@"+server.Addr()+"/5", Prefix("a*b[c]:"))

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sojourn-go/sojourn/store"
-	"github.com/sojourn-go/sojourn/storetest/engines"
 )
 
 // A raw is a plain connection with a server, which shows what the store did
@@ -148,41 +147,4 @@ func made(t testing.TB, s *Store, rec *store.Record) *store.Record {
 		t.Fatal(err)
 	}
 	return rec
-}
-
-// cluster starts three servers that are one cluster.
-func cluster(t testing.TB) []*engines.Server {
-	t.Helper()
-	var servers []*engines.Server
-	for i := range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, bus, _ := net.SplitHostPort(l.Addr().String())
-		l.Close()
-		s := engines.Redis(t, engines.Args("--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-announce-ip", "127.0.0.1"))
-		servers = append(servers, s)
-		r := dialRaw(t, s.Addr())
-		bounds := []int{0, 5461, 10922, 16384}
-		if got := r.do("CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(bounds[i]), strconv.Itoa(bounds[i+1]-1)); got != "OK" {
-			t.Fatal(got)
-		}
-		r.do("CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
-		if i > 0 {
-			host, port, _ := net.SplitHostPort(s.Addr())
-			first := dialRaw(t, servers[0].Addr())
-			if got := first.do("CLUSTER", "MEET", host, port, bus); got != "OK" {
-				t.Fatal(got)
-			}
-		}
-	}
-	for _, s := range servers {
-		r := dialRaw(t, s.Addr())
-		eventually(t, "the cluster is one", func() bool {
-			info := r.do("CLUSTER", "INFO")
-			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
-		})
-	}
-	return servers
 }

@@ -22,10 +22,22 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open connects to the server that url names,
-// redis://[name:password@]host[:port][/db] or rediss:// for TLS, and returns
-// when it has answered. The port is 6379 and the database 0 if there is none. A
-// connection that is lost later is made anew when it is needed.
+// Open connects to what url names, and returns when it has answered:
+//
+//	redis://[name:password@]host[:port][/db]                        one server
+//	redis+cluster://[name:password@]host[:port][,host[:port]…]      a cluster
+//	redis+sentinel://[name:password@]host[:port][,host[:port]…]/master
+//
+// For TLS they begin with rediss. The port is 6379 and the database 0 if there
+// is none. Of a cluster any servers are named: the others are found by them,
+// and one that answers is enough. The third form names sentinels, whose port is
+// 26379, and the master as they call it; name and password are for the master,
+// and sentinels that want one themselves are not supported.
+//
+// A connection that is lost later is made anew when it is needed. When a master
+// fails, calls for what it holds fail until its replica has taken its place,
+// and then work again by themselves; a write whose answer was lost is never
+// sent again. See [Replicas] for what a failover may lose.
 func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 	s, err := newSettings(url, opts)
 	if err != nil {
@@ -51,7 +63,7 @@ func Open(ctx context.Context, url string, opts ...Option) (*Store, error) {
 		}()
 		r.err = ctx.Err()
 	}
-	if r.err == nil {
+	if r.err == nil && !s.cluster { // a cluster has answered which servers there are
 		if _, r.err = r.c.do(ctx, command{name: "PING"}); r.err != nil {
 			r.c.close()
 		}
@@ -81,8 +93,12 @@ const (
 // outcome turns what a script returned into what the contract says.
 func outcome(verb string, a answer, err error) error {
 	switch {
+	case errors.Is(err, ErrUnconfirmed) && gone <= a.number && a.number <= limited:
+		// Nothing was done, so nothing need be confirmed.
 	case err != nil:
 		return failed(verb, err)
+	}
+	switch {
 	case a.number == done:
 		return nil
 	case a.number == gone:
@@ -129,7 +145,7 @@ func (s *Store) Load(ctx context.Context, handle string) (*store.Record, error) 
 	if !validHandle(handle) {
 		return nil, store.ErrGone
 	}
-	a, err := s.client.do(ctx, command{name: "GET", key: s.recordKey(handle)})
+	a, err := s.get(ctx, command{name: "GET", key: s.recordKey(handle)})
 	if err != nil {
 		return nil, failed("load", err)
 	}
@@ -143,6 +159,16 @@ func (s *Store) Load(ctx context.Context, handle string) (*store.Record, error) 
 	return rec, nil
 }
 
+// get reads a key. What it shows has been confirmed by replicas, if they have to
+// and a write of this Store may not have been: else who asks what became of his
+// write would take it for safe.
+func (s *Store) get(ctx context.Context, cmd command) (answer, error) {
+	if s.client.inDoubt(cmd.key) {
+		return s.client.confirm(ctx, cmd)
+	}
+	return s.client.do(ctx, cmd)
+}
+
 // Create is described by store.Store. Nobody's record takes the place of none:
 // handles of the anonymous are spread over a cluster.
 func (s *Store) Create(ctx context.Context, rec *store.Record, opts store.CreateOptions) (store.Created, error) {
@@ -150,7 +176,7 @@ func (s *Store) Create(ctx context.Context, rec *store.Record, opts store.Create
 	if err != nil {
 		return store.Created{}, failed("create", err)
 	}
-	a, err := s.run(ctx, createScript, s.recordKey(rec.Handle), args...)
+	a, err := s.write(ctx, createScript, s.recordKey(rec.Handle), args...)
 	if err != nil || a.list == nil {
 		return store.Created{}, outcome("create", a, err)
 	}
@@ -208,7 +234,7 @@ func (s *Store) Apply(ctx context.Context, rec *store.Record, from store.Version
 	if err != nil {
 		return failed("apply", err)
 	}
-	a, err := s.run(ctx, applyScript, s.recordKey(rec.Handle), packVersion(from), at, head, texts)
+	a, err := s.write(ctx, applyScript, s.recordKey(rec.Handle), packVersion(from), at, head, texts)
 	return outcome("apply", a, err)
 }
 
@@ -236,7 +262,7 @@ func (s *Store) Delete(ctx context.Context, handle string, end store.Ending) err
 	if err := errors.Join(err1, err2); err != nil {
 		return failed("delete", err)
 	}
-	a, err := s.run(ctx, deleteScript, s.recordKey(handle), packVersion(end.Version), packMark(end.Mark), now, hold)
+	a, err := s.write(ctx, deleteScript, s.recordKey(handle), packVersion(end.Version), packMark(end.Mark), now, hold)
 	return outcome("delete", a, err)
 }
 
@@ -249,7 +275,7 @@ func (s *Store) DeleteOwner(ctx context.Context, owner, except string, end store
 	if err != nil {
 		return 0, failed("delete owner", err)
 	}
-	a, err := s.run(ctx, deleteOwnerScript, s.indexKey(owner), owner, except, packMark(end.Mark), hold)
+	a, err := s.write(ctx, deleteOwnerScript, s.indexKey(owner), owner, except, packMark(end.Mark), hold)
 	if err != nil {
 		return 0, failed("delete owner", err)
 	}

@@ -34,8 +34,3 @@ func TestContract(t *testing.T) {
 		})
 	}
 }
-
-func TestContractOnCluster(t *testing.T) {
-	servers := cluster(t)
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t, servers[0].Addr(), Cluster(servers[1].Addr())) })
-}
