@@ -13,8 +13,9 @@ import (
 // quicker when he begins anew.
 const maxChanges = 10_000
 
-// Changes is one statement. Every change has a number, in the order in which
-// they were committed; since is the last one seen. What Sweep and Create have
+// Changes is one statement, and where changes have no number yet they get it
+// first. Every change has a number, in the order in which they were committed;
+// since is the last one seen. What Sweep and Create have
 // removed of ended records is known by the greatest number among it: whoever
 // is not as far as that may have missed something.
 func (s *Store) Changes(ctx context.Context, since string) (store.Changes, error) {
@@ -25,8 +26,12 @@ func (s *Store) Changes(ctx context.Context, since string) (store.Changes, error
 			return store.Changes{}, store.ErrGone // not ours: another store's, before a move
 		}
 	}
-	var r changeReader
-	err := s.rows(ctx, s.do.changes, func() { r = changeReader{} }, r.read, last, maxChanges+1)
+	r, err := s.changesAfter(ctx, last)
+	if err == nil && r.unnumbered != 0 {
+		if err = s.number(ctx); err == nil {
+			r, err = s.changesAfter(ctx, last)
+		}
+	}
 	if err != nil {
 		return store.Changes{}, failed(ctx, "changes", err)
 	}
@@ -40,8 +45,14 @@ func (s *Store) Changes(ctx context.Context, since string) (store.Changes, error
 	return next, nil
 }
 
+func (s *Store) changesAfter(ctx context.Context, last int64) (r changeReader, err error) {
+	err = s.rows(ctx, s.do.changes, func() { r = changeReader{} }, r.read, last, maxChanges+1)
+	return r, err
+}
+
 type changeReader struct {
 	horizon, forgotten int64
+	unnumbered         int64 // not 0 when there are changes without a number
 	rows               int
 	list               []store.Change
 }
@@ -50,7 +61,7 @@ func (r *changeReader) read(rows *sql.Rows) error {
 	var c store.Change
 	var handle sql.Null[text]
 	var ended sql.NullInt64
-	err := rows.Scan(&r.horizon, &r.forgotten, (*kind)(&c.Kind), &handle, (*text)(&c.Owner), &ended)
+	err := rows.Scan(&r.horizon, &r.forgotten, &r.unnumbered, (*kind)(&c.Kind), &handle, (*text)(&c.Owner), &ended)
 	if err != nil || !handle.Valid {
 		return err
 	}

@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"slices"
 
 	"github.com/sojourn-go/sojourn/store"
@@ -13,14 +12,14 @@ import (
 // else a transaction.
 func (s *Store) Create(ctx context.Context, rec *store.Record, opts store.CreateOptions) (store.Created, error) {
 	if !limited(rec, &opts) && !replaces(rec, &opts) {
-		n, err := s.exec(ctx, s.do.insert, insertArgs(rec)...)
+		n, err := s.inserted(s.exec(ctx, s.do.insert, s.insertArgs(rec)...))
 		if err != nil || n > 0 {
 			return store.Created{}, failed(ctx, "create", err)
 		}
 	}
 	c := creation{Store: s, rec: rec, opts: &opts}
 	err := s.transact(ctx, func(tx *sql.Tx) error { return c.run(ctx, tx) },
-		s.do.insert, s.do.look, s.do.forgetOne, s.do.remove, s.do.replace, s.do.excess, s.do.end)
+		s.do.lock, s.do.insert, s.do.lookTx, s.do.last, s.do.advance, s.do.forget, s.do.remove, s.do.replace, s.do.excess, s.do.end)
 	if err != nil {
 		return store.Created{}, failed(ctx, "create", err)
 	}
@@ -38,9 +37,9 @@ func replaces(rec *store.Record, opts *store.CreateOptions) bool {
 }
 
 // insertArgs are the parameters of insertText.
-func insertArgs(rec *store.Record) []any {
+func (s *Store) insertArgs(rec *store.Record) []any {
 	return []any{
-		rec.Handle, int64(rec.Kind), bits(rec.Version), millis(rec.Created), millis(rec.LastSeen),
+		s.key(rec.Handle), int64(rec.Kind), bits(rec.Version), millis(rec.Created), millis(rec.LastSeen),
 		millis(rec.IdleDeadline), millis(rec.AbsoluteDeadline), nullMillis(rec.HoldUntil),
 		nullOwner(rec.Owner), []byte(rec.Facts), []byte(rec.Verifiers), []byte(rec.State),
 		millis(rec.Deadline()), int64(rec.Kind),
@@ -57,6 +56,9 @@ type creation struct {
 
 func (c *creation) run(ctx context.Context, tx *sql.Tx) error {
 	c.created = store.Created{}
+	if err := c.lock(ctx, tx, c.rec.Owner); err != nil {
+		return err
+	}
 	if err := c.insert(ctx, tx); err != nil {
 		return err
 	}
@@ -72,7 +74,7 @@ func (c *creation) run(ctx context.Context, tx *sql.Tx) error {
 }
 
 func (c *creation) insert(ctx context.Context, tx *sql.Tx) error {
-	n, err := execTx(ctx, tx, c.do.insert, insertArgs(c.rec)...)
+	n, err := c.inserted(execTx(ctx, tx, c.do.insert, c.insertArgs(c.rec)...))
 	if err != nil || n > 0 {
 		return err
 	}
@@ -86,15 +88,15 @@ func (c *creation) insert(ctx context.Context, tx *sql.Tx) error {
 		return store.ErrGone
 	}
 	// It was ended so long ago that it may be forgotten, and is in the way.
-	if _, err = execTx(ctx, tx, c.do.forgetOne, c.rec.Handle); err != nil {
+	if err = c.forget(ctx, tx, was.changed.Int64, was.changed.Valid && was.changed.Int64 == 0); err != nil {
 		return err
 	}
-	if _, err = execTx(ctx, tx, c.do.remove, c.rec.Handle, millis(c.opts.Now)); err != nil {
+	if _, err = execTx(ctx, tx, c.do.remove, c.key(c.rec.Handle), millis(c.opts.Now)); err != nil {
 		return err
 	}
-	n, err = execTx(ctx, tx, c.do.insert, insertArgs(c.rec)...)
+	n, err = c.inserted(execTx(ctx, tx, c.do.insert, c.insertArgs(c.rec)...))
 	if err == nil && n == 0 {
-		return errors.New("the row has come back meanwhile")
+		return errMeanwhile
 	}
 	return err
 }
@@ -102,16 +104,19 @@ func (c *creation) insert(ctx context.Context, tx *sql.Tx) error {
 // replace ends the record that this one takes the place of.
 func (c *creation) replace(ctx context.Context, tx *sql.Tx) error {
 	end := &c.opts.End
-	n, err := execTx(ctx, tx, c.do.replace, append(endingArgs(end), c.opts.Replaces, nullBits(end.Version), nullOwner(c.rec.Owner))...)
+	n, err := execTx(ctx, tx, c.do.replace, append(endingArgs(end), c.key(c.opts.Replaces), nullBits(end.Version), nullOwner(c.rec.Owner))...)
 	if err != nil || n > 0 {
 		c.created.Replaced = n > 0
 		return err
 	}
 	was, err := c.lookTx(ctx, tx, c.opts.Replaces)
-	if err == nil && was.live() && was.owner == c.rec.Owner {
-		return store.ErrConflict // all that is left is the version
+	switch {
+	case err != nil || !was.live() || was.owner != c.rec.Owner:
+		return err
+	case end.Version != 0 && was.version != end.Version:
+		return store.ErrConflict
 	}
-	return err
+	return errMeanwhile // it was made between the two
 }
 
 // limit refuses the record, or ends the owner's oldest.
@@ -124,18 +129,21 @@ func (c *creation) limit(ctx context.Context, tx *sql.Tx) error {
 		return store.ErrLimit
 	}
 	for _, handle := range excess {
-		if _, err := execTx(ctx, tx, c.do.end, append(endingArgs(&c.opts.End), handle, nil)...); err != nil {
+		n, err := execTx(ctx, tx, c.do.end, append(endingArgs(&c.opts.End), c.key(handle), nil)...)
+		if err != nil {
 			return err
 		}
+		if n > 0 { // else another has ended it
+			c.created.Ended = append(c.created.Ended, handle)
+		}
 	}
-	c.created.Ended = excess
 	return nil
 }
 
 // excess returns the records that would have to go, the oldest first.
 func (c *creation) excess(ctx context.Context, tx *sql.Tx) ([]string, error) {
 	rows, err := c.do.excess.in(ctx, tx).QueryContext(ctx,
-		[]byte(c.rec.Owner), int64(c.rec.Kind), c.rec.Handle, millis(c.opts.Now), c.opts.Limit-1)
+		[]byte(c.rec.Owner), int64(c.rec.Kind), c.key(c.rec.Handle), millis(c.opts.Now), c.opts.Limit-1)
 	if err != nil {
 		return nil, err
 	}

@@ -1,15 +1,20 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/sojourn-go/sojourn/sqlstore/internal/upgrade"
 )
 
-// A Dialect is what one kind of database does in its own way: [SQLite]. The
-// zero Dialect is none. It is safe for concurrent use.
+// A Dialect is what one kind of database does in its own way: [SQLite],
+// [PostgreSQL] or [MariaDB]. The zero Dialect is none. It is safe for concurrent
+// use.
 type Dialect struct{ d *dialect }
 
 // A dialect is data. The statements are written once, with words in braces
@@ -20,14 +25,31 @@ type dialect struct {
 	words    map[string]string // what stands for a word in braces
 	schema   []string          // each can be run again
 	settings []setting         // what Check asks for
+	binary   bool              // handles are stored as bytes, and not as text
 
 	// oneWriter says that writers exclude each other in the whole database,
 	// so that those of this process should wait in a queue and not in it.
+	// Where they work side by side, lock is a statement by which one has an
+	// owner for himself until the end of his transaction; its parameter is the
+	// owner's number, below locks if that is not 0. And transactions are to see,
+	// in each statement, what has been committed until then.
 	oneWriter bool
+	lock      string
+	locks     uint64
+
+	// schemaLock is a statement by which one has the tables for himself while
+	// he makes them, where making them at the same time is an error.
+	schemaLock string
+
+	isolation sql.IsolationLevel
 
 	// busy reports whether err means that nothing has happened because
 	// another process was in the way.
 	busy func(err error) bool
+
+	// exists reports whether err means that the handle is there already; nil
+	// where that is no error.
+	exists func(err error) bool
 }
 
 // A setting of the database that the store cannot work without.
@@ -52,7 +74,7 @@ var tableName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,47}$`)
 // newScribe checks what New and Schema are given.
 func newScribe(d Dialect, opts []Option) (*scribe, error) {
 	if d.d == nil {
-		return nil, errors.New("sqlstore: no dialect; pass sqlstore.SQLite")
+		return nil, errors.New("sqlstore: no dialect; pass sqlstore.SQLite, PostgreSQL or MariaDB")
 	}
 	o := options{table: "sojourn_records"}
 	for _, option := range opts {
@@ -70,6 +92,7 @@ func newScribe(d Dialect, opts []Option) (*scribe, error) {
 	}
 	return &scribe{
 		dialect: d.d,
+		steps:   upgrade.Path(d.d.name),
 		table:   o.table,
 		words:   strings.NewReplacer(words...),
 		names:   strings.NewReplacer("{table}", o.table, "{meta}", o.table+"_meta"),
@@ -79,8 +102,22 @@ func newScribe(d Dialect, opts []Option) (*scribe, error) {
 // A scribe writes statements for one dialect and table.
 type scribe struct {
 	*dialect
+	steps        []upgrade.Step
 	table        string
 	words, names *strings.Replacer
+}
+
+// format is the one that the store reads and writes.
+func (s *scribe) format() int { return format + len(s.steps) }
+
+// number stands for an owner where he is locked. Two owners may have the same.
+func (s *scribe) number(owner string) int64 {
+	h := fnv.New64a()
+	h.Write([]byte(s.table + "\x00" + owner))
+	if s.locks > 0 {
+		return int64(h.Sum64() % s.locks)
+	}
+	return int64(h.Sum64())
 }
 
 func (s *scribe) write(text string) string {

@@ -46,12 +46,12 @@ func TestRefused(t *testing.T) {
 
 // TestStatements: every word in braces has a meaning, in every dialect.
 func TestStatements(t *testing.T) {
-	for _, d := range []Dialect{SQLite} {
+	for _, d := range []Dialect{SQLite, PostgreSQL, MariaDB} {
 		scribe, err := newScribe(d, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		texts := d.d.schema
+		texts := append([]string{d.d.schemaLock}, d.d.schema...)
 		for _, s := range newStatements(scribe).all {
 			texts = append(texts[:len(texts):len(texts)], s.text)
 		}

@@ -7,7 +7,14 @@
 //	…
 //	err = records.CreateTable(ctx)
 //
-// What a database does in its own way is a [Dialect]; there is [SQLite] so far.
+// What a database does in its own way is a [Dialect]: [SQLite], [PostgreSQL],
+// [MariaDB]. Every statement is prepared on a connection when it is first used
+// there, and then takes one round trip. So do the verbs, but for a Create with a
+// limit or in the place of another record, DeleteOwner and Sweep, which are
+// transactions; a verb that has changed nothing looks a second time for why.
+//
+// Changes is polled, as database/sql has nothing else: a call tells all that was
+// committed before it. One a second for each process is cheap; see below.
 //
 // # SQLite
 //
@@ -32,9 +39,65 @@
 // Ended and expired records leave space in the file that is used again; the
 // file does not shrink.
 //
+// # PostgreSQL
+//
+// Tested with PostgreSQL 15, through pgx (github.com/jackc/pgx/v5/stdlib, "pgx")
+// and lib/pq ("postgres"); it uses nothing newer than 12.
+//
+//		db, err := sql.Open("pgx", "postgres://shop@db.internal/shop")
+//
+//	  - The driver must prepare statements: pgx does unless default_query_exec_mode
+//	    says otherwise. Behind PgBouncer in transaction mode that needs
+//	    max_prepared_statements, from version 1.21.
+//	  - synchronous_commit is on by default, and what was acknowledged then
+//	    outlives a crash. With off the last moments may be undone.
+//	  - Set statement_timeout or idle_in_transaction_session_timeout to some
+//	    seconds, so that a program which is stopped in the middle of a transaction
+//	    does not keep its locks.
+//	  - Autovacuum is to stay on: records change often.
+//
+// # MariaDB and MySQL
+//
+// Tested with MariaDB 10.11 through github.com/go-sql-driver/mysql ("mysql"). It
+// needs MariaDB 10.6. MySQL 8.0 has all that it uses, and is not tested.
+//
+//		db, err := sql.Open("mysql", "shop:password@tcp(db.internal)/shop")
+//
+//	  - interpolateParams stays false, as it is: then statements are prepared.
+//	    clientFoundRows and parseTime do not matter.
+//	  - sql_mode is strict by default, and [Store.Check] refuses another.
+//	  - innodb_flush_log_at_trx_commit is 1 by default, and what was acknowledged
+//	    then outlives a crash. A binary log, if any, is MIXED or ROW.
+//	  - Set idle_write_transaction_timeout (MariaDB) to some seconds, so that a
+//	    program which is stopped in the middle of a transaction does not keep its
+//	    locks.
+//	  - A record holds 16 MiB in each of its texts, and max_allowed_packet in all.
+//
+// # Many writers
+//
+// PostgreSQL and MariaDB let many write at once. A Create with a limit or in the
+// place of another record, and DeleteOwner, wait for each other where they are
+// about one owner (on PostgreSQL by an advisory lock; on MariaDB by one of 64
+// rows, so now and then about another owner). Nothing else waits but for the same
+// record. Sweepers leave each other's rows alone. When the database has rolled
+// one back all the same, for a deadlock with somebody else, the store begins
+// anew, until the context is over or ten seconds have passed.
+//
+// A change that was committed has no number at first; the first who asks for
+// changes gives one to all there are, in a transaction of its own. So an end that
+// is committed late is told late, but not missed, and nobody waits to end a
+// session. Asking when nothing has happened is one read.
+//
+// A program whose connections were cut, by a restart of the server for example,
+// meets at most one error on each of them: a write is not repeated when it is not
+// known whether it has happened.
+//
 // # Migrations
 //
-// [Schema] returns the DDL as text for those who run their own migrations. The
-// second table, of one row, holds the format of the first, so that a program
-// can tell that it is older than its table: see [Store.Check].
+// [Schema] returns the DDL as text for those who run their own migrations, and
+// [Store.CreateTable] runs it. The second table holds the format of the first, and
+// the oldest format whose programs can use it. A newer version of this package
+// changes an older table in [Store.CreateTable], or by what its [Schema] returns,
+// step by step, while programs of the older version go on; [Store.Check] says
+// when one is too old for its table.
 package sqlstore

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/sojourn-go/sojourn/store"
 )
@@ -15,7 +16,7 @@ func endingArgs(end *store.Ending) []any {
 // Delete is one statement. Only when that did nothing a second one asks why.
 func (s *Store) Delete(ctx context.Context, handle string, end store.Ending) error {
 	for {
-		n, err := s.exec(ctx, s.do.end, append(endingArgs(&end), handle, nullBits(end.Version))...)
+		n, err := s.exec(ctx, s.do.end, append(endingArgs(&end), s.key(handle), nullBits(end.Version))...)
 		if err != nil {
 			return failed(ctx, "delete", err)
 		}
@@ -40,11 +41,28 @@ func (s *Store) Delete(ctx context.Context, handle string, end store.Ending) err
 	}
 }
 
-// DeleteOwner is one statement.
+// DeleteOwner is one statement where there is one writer. Else it waits first for
+// whoever is about to put one record of the owner in another's place: it would
+// miss the new one.
 func (s *Store) DeleteOwner(ctx context.Context, owner, except string, end store.Ending) (int, error) {
 	if owner == "" {
 		return 0, nil
 	}
-	n, err := s.exec(ctx, s.do.endOwner, append(endingArgs(&end), []byte(owner), except)...)
-	return int(n), failed(ctx, "delete owner", err)
+	args := append(endingArgs(&end), []byte(owner), s.key(except))
+	if s.do.lock.none() {
+		n, err := s.exec(ctx, s.do.endOwner, args...)
+		return int(n), failed(ctx, "delete owner", err)
+	}
+	var n int64
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		err := s.lock(ctx, tx, owner)
+		if err == nil {
+			n, err = execTx(ctx, tx, s.do.endOwner, args...)
+		}
+		return err
+	}, s.do.lock, s.do.endOwner)
+	if err != nil {
+		return 0, failed(ctx, "delete owner", err)
+	}
+	return int(n), nil
 }

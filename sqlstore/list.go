@@ -39,7 +39,7 @@ func (s *Store) page(ctx context.Context, t statement, page store.Page, args ...
 		err := rows.Scan(into([]any{(*text)(&l.Handle)}, &l.Header, &l.Facts)...)
 		listing.Records = append(listing.Records, l)
 		return err
-	}, append(args, page.Cursor, limit)...)
+	}, append(args, s.key(page.Cursor), limit)...)
 	if err != nil {
 		return store.Listing{}, err
 	}

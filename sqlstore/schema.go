@@ -2,42 +2,103 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// format is the table's format that this package reads and writes.
+// format is that of a new table. Each step after it is one more.
 const format = 1
 
-// Schema returns the statements that make the tables, for those who run their
-// own migrations. They can be run again. See [Store.CreateTable].
+// Schema returns the statements that make the tables, or bring those of an older
+// format to this package's, for those who run their own migrations. They can be
+// run again. Each ends with a semicolon and a new line. See [Store.CreateTable].
 func Schema(d Dialect, opts ...Option) (string, error) {
 	scribe, err := newScribe(d, opts)
 	if err != nil {
 		return "", err
 	}
+	texts := slices.Clone(scribe.schema)
+	for i := range scribe.steps {
+		texts = append(texts, scribe.step(format+i)...)
+	}
 	var b strings.Builder
-	for _, text := range scribe.schema {
+	for _, text := range texts {
 		b.WriteString(scribe.write(text) + ";\n")
 	}
 	return b.String(), nil
 }
 
-// CreateTable makes the tables if they are not there, and checks them. Many
-// processes may do so at once.
+// CreateTable makes the tables if they are not there, brings those of an older
+// format to this package's, step by step, and checks them. Many processes may do
+// so at once, and programs that know the older format may go on as long as Check
+// lets them.
 func (s *Store) CreateTable(ctx context.Context) error {
-	for _, text := range s.scribe.schema {
-		text = s.scribe.write(text)
-		err := s.write(ctx, func() error {
-			_, err := s.db.ExecContext(ctx, text)
-			return err
-		})
-		if err != nil {
-			return failed(ctx, "create table "+s.scribe.table, err)
-		}
+	got, _, err := s.formats(ctx)
+	if err != nil || got < s.scribe.format() {
+		there := err == nil
+		err = s.transact(ctx, func(tx *sql.Tx) error { return s.createTable(ctx, tx, there) })
+	}
+	if err != nil {
+		return failed(ctx, "create table "+s.scribe.table, err)
 	}
 	return s.Check(ctx)
+}
+
+// createTable is one step where a database has transactions for tables too. A
+// table that is there is not touched more than necessary: to make an index that
+// is there already locks out those who write.
+func (s *Store) createTable(ctx context.Context, tx *sql.Tx, there bool) error {
+	if s.scribe.schemaLock != "" {
+		_, err := tx.ExecContext(ctx, s.scribe.write(s.scribe.schemaLock), s.scribe.number(""))
+		if err != nil {
+			return err
+		}
+	}
+	if !there {
+		for _, text := range s.scribe.schema {
+			if _, err := tx.ExecContext(ctx, s.scribe.write(text)); err != nil {
+				return err
+			}
+		}
+	}
+	return s.upgrade(ctx, tx)
+}
+
+// formats returns the table's format and the oldest whose programs can use it.
+func (s *Store) formats(ctx context.Context) (got, oldest int, err error) {
+	query := s.scribe.write(`SELECT format, oldest FROM {meta} WHERE id = 1`)
+	err = s.again(func() error { return s.db.QueryRowContext(ctx, query).Scan(&got, &oldest) })
+	return got, oldest, err
+}
+
+// upgrade takes the steps that the table has not seen. Another may take them at
+// the same time where there is no lock: they can be taken twice.
+func (s *Store) upgrade(ctx context.Context, tx *sql.Tx) error {
+	if len(s.scribe.steps) == 0 {
+		return nil
+	}
+	var got int
+	err := tx.QueryRowContext(ctx, s.scribe.write(`SELECT format FROM {meta} WHERE id = 1 {for update}`)).Scan(&got)
+	if err != nil {
+		return err
+	}
+	for ; got >= format && got < s.scribe.format(); got++ {
+		for _, text := range s.scribe.step(got) {
+			if _, err := tx.ExecContext(ctx, s.scribe.write(text)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// step returns the statements that take the table on from a format.
+func (s *scribe) step(from int) []string {
+	step := s.steps[from-format]
+	done := fmt.Sprintf(`UPDATE {meta} SET format = %d, oldest = %d WHERE id = 1 AND format = %d`, from+1, step.Oldest, from)
+	return append(slices.Clone(step.Statements), done)
 }
 
 // Check reports whether the store can work: the database is reached, its tables
@@ -54,15 +115,16 @@ func (s *Store) Check(ctx context.Context) error {
 			return fmt.Errorf("sqlstore: %s says %q, and the store needs %q; %s", set.query, got, set.wanted[0], set.remedy)
 		}
 	}
-	var got int
-	query := s.scribe.write(`SELECT format FROM {meta} WHERE id = 1`)
-	err := s.again(func() error { return s.db.QueryRowContext(ctx, query).Scan(&got) })
+	got, oldest, err := s.formats(ctx)
 	if err != nil {
 		return failed(ctx, "check table "+s.scribe.table+" (CreateTable makes it)", err)
 	}
-	if got != format {
+	switch known := s.scribe.format(); {
+	case got < known:
+		return fmt.Errorf("sqlstore: table %s has format %d, which is older than this program's, %d; CreateTable upgrades it", s.scribe.table, got, known)
+	case oldest > known:
 		return fmt.Errorf("sqlstore: table %s has format %d, and this program knows %d; use the version of the program that made it, or a newer one",
-			s.scribe.table, got, format)
+			s.scribe.table, got, known)
 	}
 	return nil
 }

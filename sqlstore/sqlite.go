@@ -24,11 +24,16 @@ var SQLite = Dialect{&dialect{
 		"if new":    "ON CONFLICT (handle) DO NOTHING",
 		"unbounded": "-1",
 
+		// A writer has the database for himself.
+		"for update": "",
+		"by owner":   "",
+
 		// Writers come one after the other, so a plain number is enough to put
 		// changes in order: one more than the last, which is in the table or,
 		// when it has been swept from there, what is forgotten.
-		"change":  "1 + max(coalesce((SELECT max(changed) FROM {table} WHERE changed IS NOT NULL), 0), (SELECT forgotten FROM {meta} WHERE id = 1))",
-		"horizon": "max(coalesce((SELECT max(changed) FROM {table} WHERE changed IS NOT NULL), 0), forgotten)",
+		"change":     "1 + max(coalesce((SELECT max(changed) FROM {table} WHERE changed IS NOT NULL), 0), (SELECT forgotten FROM {meta} WHERE id = 1))",
+		"unnumbered": "0",
+		"horizon":    "max(coalesce((SELECT max(changed) FROM {table} WHERE changed IS NOT NULL), 0), forgotten)",
 	},
 	schema: []string{
 		// Small columns first, then what lists show: a list need not read
@@ -59,12 +64,13 @@ var SQLite = Dialect{&dialect{
 		`CREATE TABLE IF NOT EXISTS {meta} (
 	id        INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
 	format    INTEGER NOT NULL,
+	oldest    INTEGER NOT NULL,
 	forgotten INTEGER NOT NULL
 ) STRICT`,
 		// Numbers begin at the time, so that a cursor from a table that was
 		// here before is too old in this one.
-		`INSERT INTO {meta} (id, format, forgotten)
-	VALUES (1, 1, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+		`INSERT INTO {meta} (id, format, oldest, forgotten)
+	VALUES (1, 1, 1, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
 	ON CONFLICT (id) DO NOTHING`,
 	},
 }}
@@ -74,7 +80,9 @@ var SQLite = Dialect{&dialect{
 func sqliteBusy(err error) bool { return strings.Contains(err.Error(), "database is locked") }
 
 // SQLiteDSN returns a data source name for the file at path with the settings
-// that the store wants, see the package's documentation. Drivers:
+// that the store wants, see the package's documentation. The file holds what
+// the fields say: make it, or its directory, so that only the program can read
+// it. Drivers:
 // modernc.org/sqlite and github.com/ncruces/go-sqlite3.
 func SQLiteDSN(path string) string {
 	name := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}

@@ -31,12 +31,15 @@ deadline = {least}({greatest}(idle_deadline, ?), absolute_deadline)`
 
 	replaceText = endText + ` AND owner {is} ?`
 
-	endOwnerText = `UPDATE {table} SET ` + ending + ` WHERE owner = ? AND handle <> ? AND kind <> 3 AND ended IS NULL`
+	endOwnerText = `UPDATE {table} {by owner} SET ` + ending + ` WHERE owner = ? AND handle <> ? AND kind <> 3 AND ended IS NULL`
 
 	ending = `ended = ?, mark = ?, deadline = {greatest}(coalesce(hold_until, ?), ?), changed = {change},
 facts = {empty}, verifiers = {empty}, state = {empty}`
 
-	lookText = `SELECT owner, version, deadline, ended, mark FROM {table} WHERE handle = ?`
+	lookText = `SELECT owner, version, deadline, ended, mark, changed FROM {table} WHERE handle = ?`
+
+	// In a transaction what it finds stays so.
+	lookTxText = lookText + ` {for update}`
 
 	// The records of an owner beyond so many, the newest first.
 	excessText = `SELECT handle FROM {table}
@@ -49,28 +52,43 @@ ORDER BY created DESC, handle DESC LIMIT {unbounded} OFFSET ?`
 
 	// One row at least, so that one statement, which sees one moment, has the
 	// changes and where the next ones begin.
-	changesText = `SELECT h.horizon, h.forgotten, r.kind, r.handle, r.owner, r.ended
-FROM (SELECT {horizon} AS horizon, forgotten FROM {meta} WHERE id = 1) h
+	changesText = `SELECT h.horizon, h.forgotten, h.unnumbered, r.kind, r.handle, r.owner, r.ended
+FROM (SELECT {horizon} AS horizon, forgotten, {unnumbered} AS unnumbered FROM {meta} WHERE id = 1) h
 LEFT JOIN {table} r ON r.changed > ? ORDER BY r.changed LIMIT ?`
 
-	dueText = `SELECT count(*) FROM (SELECT deadline FROM {table} WHERE deadline <= ? LIMIT 1) d`
+	// The order has no say in the answer: it has a planner that does not know
+	// the parameter use the index.
+	dueText = `SELECT count(*) FROM (SELECT deadline FROM {table} WHERE deadline <= ? ORDER BY deadline LIMIT 1) d`
 
-	// What sweep removes is forgotten first: the two see the same rows.
-	forgetText = `UPDATE {meta} SET forgotten = {greatest}(forgotten, coalesce(
+	// Where there is one writer: what sweep removes is forgotten first, and the
+	// two see the same rows.
+	forgetDueText = `UPDATE {meta} SET forgotten = {greatest}(forgotten, coalesce(
 (SELECT max(changed) FROM (SELECT changed FROM {table} WHERE deadline <= ? ORDER BY deadline, {row} LIMIT ?) s), 0)) WHERE id = 1`
 
 	sweepText = `DELETE FROM {table} WHERE {row} IN
 (SELECT {row} FROM {table} WHERE deadline <= ? ORDER BY deadline, {row} LIMIT ?)`
 
-	forgetOneText = `UPDATE {meta} SET forgotten = {greatest}(forgotten, coalesce(
-(SELECT changed FROM {table} WHERE handle = ?), 0)) WHERE id = 1`
+	// Where there are many: see batch.go and number.go.
+	pickDueText     = `SELECT handle, changed FROM {table} {by deadline} WHERE deadline <= ? ORDER BY deadline LIMIT ? FOR UPDATE SKIP LOCKED`
+	pickChangedText = `SELECT handle, changed FROM {table} {by changed} WHERE changed = 0 LIMIT ? FOR UPDATE SKIP LOCKED`
+	lastText        = `SELECT last FROM {meta} WHERE id = 1 FOR UPDATE`
+	advanceText     = `UPDATE {meta} SET last = ? WHERE id = 1`
+
+	// The first parameter is the batch, as JSON.
+	removeDueText = `{delete batch}`
+	numberText    = `{update batch} SET changed = ? {of batch}`
+
+	forgetText = `UPDATE {meta} SET forgotten = {greatest}(forgotten, ?) WHERE id = 1`
 
 	removeText = `DELETE FROM {table} WHERE handle = ? AND ended IS NOT NULL AND deadline <= ?`
 )
 
 type statements struct {
-	load, insert, apply, touch, end, replace, endOwner, look, excess, list, scan,
-	changes, due, forget, sweep, forgetOne, remove statement
+	load, insert, apply, touch, end, replace, endOwner, look, lookTx, excess, list, scan,
+	changes, due, forget, remove statement
+
+	forgetDue, sweep                                             statement // where there is one writer
+	lock, pickDue, removeDue, last, pickChanged, number, advance statement // where there are many
 
 	all []statement
 }
@@ -90,15 +108,26 @@ func newStatements(s *scribe) *statements {
 	do.replace = one(replaceText)
 	do.endOwner = one(endOwnerText)
 	do.look = one(lookText)
+	do.lookTx = one(lookTxText)
 	do.excess = one(excessText)
 	do.list = one(listText)
 	do.scan = one(scanText)
 	do.changes = one(changesText)
 	do.due = one(dueText)
 	do.forget = one(forgetText)
-	do.sweep = one(sweepText)
-	do.forgetOne = one(forgetOneText)
 	do.remove = one(removeText)
+	if s.oneWriter {
+		do.forgetDue = one(forgetDueText)
+		do.sweep = one(sweepText)
+		return &do
+	}
+	do.lock = one(s.lock)
+	do.pickDue = one(pickDueText)
+	do.removeDue = one(removeDueText)
+	do.last = one(lastText)
+	do.pickChanged = one(pickChangedText)
+	do.number = one(numberText)
+	do.advance = one(advanceText)
 	return &do
 }
 
@@ -107,6 +136,9 @@ type statement struct {
 	text  string
 	ready *atomic.Pointer[sql.Stmt]
 }
+
+// none reports whether the dialect has no use for the statement.
+func (t statement) none() bool { return t.ready == nil }
 
 func (t statement) prepare(ctx context.Context, db *sql.DB) (*sql.Stmt, error) {
 	if stmt := t.ready.Load(); stmt != nil {

@@ -53,16 +53,30 @@ const patience = 10 * time.Second
 // f's context is over, f says so, and is not busy.
 func (s *Store) again(f func() error) error {
 	err := f()
-	if err == nil || !s.scribe.busy(err) {
+	if err == nil || !s.busy(err) {
 		return err
 	}
 	start, pause := time.Now(), 100*time.Microsecond
-	for err != nil && s.scribe.busy(err) && time.Since(start) < patience {
+	for err != nil && s.busy(err) && time.Since(start) < patience {
 		time.Sleep(rand.N(pause)) // too short to be worth an interruption
 		pause = min(2*pause, 4*time.Millisecond)
 		err = f()
 	}
 	return err
+}
+
+// errMeanwhile: what one statement of a transaction has found was no longer so
+// for the next. The transaction is rolled back, and is to begin anew.
+var errMeanwhile = errors.New("others were faster all the time")
+
+func (s *Store) busy(err error) bool { return err == errMeanwhile || s.scribe.busy(err) }
+
+// key is a handle as the database has it.
+func (s *Store) key(handle string) any {
+	if s.scribe.binary {
+		return []byte(handle)
+	}
+	return handle
 }
 
 // write runs f when it is this caller's turn.
@@ -95,6 +109,15 @@ func (s *Store) exec(ctx context.Context, t statement, args ...any) (n int64, er
 	return n, err
 }
 
+// inserted is what insert has done: where a handle that is there is an error of
+// the database, it is nothing.
+func (s *Store) inserted(n int64, err error) (int64, error) {
+	if err != nil && s.scribe.exists != nil && s.scribe.exists(err) {
+		return 0, nil
+	}
+	return n, err
+}
+
 // query runs one statement that reads one row.
 func (s *Store) query(ctx context.Context, t statement, dest []any, args ...any) error {
 	return s.again(func() error {
@@ -112,11 +135,14 @@ func (s *Store) query(ctx context.Context, t statement, dest []any, args ...any)
 func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error, uses ...statement) error {
 	return s.write(ctx, func() error {
 		for _, t := range uses {
+			if t.none() {
+				continue
+			}
 			if _, err := t.prepare(ctx, s.db); err != nil {
 				return err
 			}
 		}
-		tx, err := s.db.BeginTx(ctx, nil)
+		tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.scribe.isolation})
 		if err != nil {
 			return err
 		}
@@ -128,6 +154,16 @@ func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error, uses ...
 		}
 		return tx.Commit()
 	})
+}
+
+// lock has owner for tx alone until its end, where others write beside it. It
+// comes first, so that all see what was committed before.
+func (s *Store) lock(ctx context.Context, tx *sql.Tx, owner string) error {
+	if s.do.lock.none() || owner == "" {
+		return nil
+	}
+	_, err := execTx(ctx, tx, s.do.lock, s.scribe.number(owner))
+	return err
 }
 
 func execTx(ctx context.Context, tx *sql.Tx, t statement, args ...any) (int64, error) {

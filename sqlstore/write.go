@@ -13,7 +13,7 @@ import (
 func (s *Store) Load(ctx context.Context, handle string) (*store.Record, error) {
 	rec := &store.Record{Header: store.Header{Handle: handle}}
 	dest := append(into(make([]any, 0, 11), &rec.Header, &rec.Facts), (*text)(&rec.Verifiers), (*text)(&rec.State))
-	err := s.query(ctx, s.do.load, dest, handle)
+	err := s.query(ctx, s.do.load, dest, s.key(handle))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, store.ErrGone
 	}
@@ -29,7 +29,7 @@ func (s *Store) Apply(ctx context.Context, rec *store.Record, from store.Version
 	for {
 		n, err := s.exec(ctx, s.do.apply,
 			bits(rec.Version), []byte(rec.Facts), []byte(rec.Verifiers), []byte(rec.State), seen, idle, idle,
-			rec.Handle, bits(from), millis(now))
+			s.key(rec.Handle), bits(from), millis(now))
 		if err != nil {
 			return failed(ctx, "apply", err)
 		}
@@ -50,13 +50,21 @@ func (s *Store) Apply(ctx context.Context, rec *store.Record, from store.Version
 	}
 }
 
-// Touch is one statement.
+// Touch is one statement. Only when that did nothing a second one asks why: some
+// databases count no row that stays as it was.
 func (s *Store) Touch(ctx context.Context, handle string, seen, idle time.Time) error {
-	n, err := s.exec(ctx, s.do.touch, millis(seen), millis(idle), millis(idle), handle, millis(seen))
-	if err == nil && n == 0 {
+	n, err := s.exec(ctx, s.do.touch, millis(seen), millis(idle), millis(idle), s.key(handle), millis(seen))
+	if err != nil || n > 0 {
+		return failed(ctx, "touch", err)
+	}
+	was, err := s.look(ctx, handle)
+	if err != nil {
+		return failed(ctx, "touch", err)
+	}
+	if !was.live() || was.deadline <= millis(seen) {
 		return store.ErrGone
 	}
-	return failed(ctx, "touch", err)
+	return nil
 }
 
 // A row is what tells why a statement did nothing.
@@ -66,26 +74,27 @@ type row struct {
 	deadline int64
 	ended    sql.NullInt64
 	mark     store.Version
+	changed  sql.NullInt64
 	there    bool
 }
 
 func (r *row) live() bool { return r.there && !r.ended.Valid }
 
 func (r *row) dest() []any {
-	return []any{(*text)(&r.owner), (*version)(&r.version), &r.deadline, &r.ended, (*version)(&r.mark)}
+	return []any{(*text)(&r.owner), (*version)(&r.version), &r.deadline, &r.ended, (*version)(&r.mark), &r.changed}
 }
 
 // look reads a row, which need not be there.
 func (s *Store) look(ctx context.Context, handle string) (row, error) {
 	var r row
-	err := s.query(ctx, s.do.look, r.dest(), handle)
+	err := s.query(ctx, s.do.look, r.dest(), s.key(handle))
 	return r.found(err)
 }
 
 // lookTx does it in a transaction.
 func (s *Store) lookTx(ctx context.Context, tx *sql.Tx, handle string) (row, error) {
 	var r row
-	err := s.do.look.in(ctx, tx).QueryRowContext(ctx, handle).Scan(r.dest()...)
+	err := s.do.lookTx.in(ctx, tx).QueryRowContext(ctx, s.key(handle)).Scan(r.dest()...)
 	return r.found(err)
 }
 

@@ -2,31 +2,16 @@ package drivertest
 
 import (
 	"context"
-	"database/sql"
 	"testing"
 	"time"
 
 	"github.com/sojourn-go/sojourn/store"
 )
 
-// fill puts n records of alice into the table, that expire at deadline.
-func fill(t *testing.T, db *sql.DB, n int, deadline time.Time) {
-	t.Helper()
-	_, err := db.Exec(`INSERT INTO sojourn_records (handle, kind, version, created, last_seen, idle_deadline, absolute_deadline,
-			deadline, owner, facts, verifiers, state)
-		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-		SELECT 'handle' || i, 1, i, i, i, ?, ?, ?, CAST('alice' AS BLOB), x'', x'', x'' FROM n`,
-		n, deadline.UnixMilli(), deadline.UnixMilli(), deadline.UnixMilli())
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestSweepBatches: the limit holds across transactions.
-func TestSweepBatches(t *testing.T) {
-	db := open(t, newFile(t))
-	s := storeOn(t, db)
-	fill(t, db, 1300, now())
+// sweepBatches: the limit holds across transactions.
+func sweepBatches(t *testing.T, r *room) {
+	s := r.s
+	r.fill(t, 1300, now())
 	for _, c := range []struct{ limit, want int }{{0, 0}, {-1, 0}, {1100, 1100}, {1100, 200}, {1100, 0}} {
 		if n, err := s.Sweep(t.Context(), now(), c.limit); n != c.want || err != nil {
 			t.Errorf("Sweep with limit %d removes %d, %v; want %d", c.limit, n, err, c.want)
@@ -34,11 +19,10 @@ func TestSweepBatches(t *testing.T) {
 	}
 }
 
-// TestPages: a page that is asked to be larger than one may be is continued.
-func TestPages(t *testing.T) {
-	db := open(t, newFile(t))
-	s := storeOn(t, db)
-	fill(t, db, 2500, now().Add(time.Hour))
+// pages: a page that is asked to be larger than one may be is continued.
+func pages(t *testing.T, r *room) {
+	s := r.s
+	r.fill(t, 2500, now().Add(time.Hour))
 	seen := map[string]bool{}
 	page := store.Page{Limit: 5000}
 	for range 4 {
@@ -61,12 +45,11 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestChangesBounded: who is too far behind begins anew.
-func TestChangesBounded(t *testing.T) {
-	db := open(t, newFile(t))
-	s := storeOn(t, db)
+// changesBounded: who is too far behind begins anew.
+func changesBounded(t *testing.T, r *room) {
+	s := r.s
 	since := tells(t, s, "", 0, nil, "at the beginning")
-	fill(t, db, 10_000, now().Add(time.Hour))
+	r.fill(t, 10_000, now().Add(time.Hour))
 	if n, err := s.DeleteOwner(t.Context(), "alice", "", store.Ending{Mark: 1, Now: now()}); n != 10_000 || err != nil {
 		t.Fatal(n, err)
 	}
@@ -79,9 +62,9 @@ func TestChangesBounded(t *testing.T) {
 	tells(t, s, next, 1, nil, "one behind")
 }
 
-// TestReplacesItself: a new record does not end itself.
-func TestReplacesItself(t *testing.T) {
-	s := newStore(t)
+// replacesItself: a new record does not end itself.
+func replacesItself(t *testing.T, r *room) {
+	s := r.s
 	rec := newRecord("alice")
 	end := store.Ending{Mark: 1, Now: now()}
 	created, err := s.Create(t.Context(), rec, store.CreateOptions{Now: now(), Replaces: rec.Handle, End: end})
@@ -93,11 +76,10 @@ func TestReplacesItself(t *testing.T) {
 	}
 }
 
-// TestOneConnection: no verb needs two at once.
-func TestOneConnection(t *testing.T) {
-	db := open(t, newFile(t))
-	db.SetMaxOpenConns(1)
-	s := storeOn(t, db)
+// oneConnection: no verb needs two at once.
+func oneConnection(t *testing.T, r *room) {
+	r.db.SetMaxOpenConns(1)
+	s := r.s
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -33,10 +33,10 @@ func tells(t *testing.T, s *sqlstore.Store, since string, n int, want error, whe
 	return changes.Next
 }
 
-// TestChangesForgotten: who has not read what was removed is told to begin
+// changesForgotten: who has not read what was removed is told to begin
 // anew, and nobody else is.
-func TestChangesForgotten(t *testing.T) {
-	s := newStore(t)
+func changesForgotten(t *testing.T, r *room) {
+	s := r.s
 	since, _ := oneEnded(t, s)
 	next := tells(t, s, since, 1, nil, "before the sweep")
 	if n, err := s.Sweep(t.Context(), now().Add(2*store.MinHold), 10); n != 1 || err != nil {
@@ -53,10 +53,10 @@ func TestChangesForgotten(t *testing.T) {
 	tells(t, s, since, 0, store.ErrGone, "after the sweep and one more")
 }
 
-// TestChangesReused: a handle that is made again after its hold takes the place
+// changesReused: a handle that is made again after its hold takes the place
 // of what was remembered.
-func TestChangesReused(t *testing.T) {
-	s := newStore(t)
+func changesReused(t *testing.T, r *room) {
+	s := r.s
 	since, rec := oneEnded(t, s)
 	later := now().Add(2 * store.MinHold)
 	if _, err := s.Create(t.Context(), rec, store.CreateOptions{Now: later}); err != nil {
@@ -65,24 +65,24 @@ func TestChangesReused(t *testing.T) {
 	tells(t, s, since, 0, store.ErrGone, "after the handle was made again")
 }
 
-// TestChangesElsewhere: a cursor from another file is too old, or too new.
-func TestChangesElsewhere(t *testing.T) {
-	before := newStore(t)
+// changesElsewhere: a cursor from another table is too old, or too new.
+func changesElsewhere(t *testing.T, r *room) {
+	before := r.s
 	since, _ := oneEnded(t, before)
-	after := newStore(t)
+	after := r.next(t).s
 	for range 100 {
 		oneEnded(t, after)
 	}
-	tells(t, after, since, 0, store.ErrGone, "in a file made later")
+	tells(t, after, since, 0, store.ErrGone, "in a table made later")
 	newest := tells(t, after, "", 0, nil, "from the beginning")
-	tells(t, before, newest, 0, store.ErrGone, "in a file made before")
+	tells(t, before, newest, 0, store.ErrGone, "in a table made before")
 	tells(t, before, "elsewhere", 0, store.ErrGone, "no number")
 }
 
-// TestChangesOfRevocations: one that was made and ended between two calls has
+// changesOfRevocations: one that was made and ended between two calls has
 // both told, in this order.
-func TestChangesOfRevocations(t *testing.T) {
-	s := newStore(t)
+func changesOfRevocations(t *testing.T, r *room) {
+	s := r.s
 	since := tells(t, s, "", 0, nil, "at the beginning")
 	rec := newRecord("alice")
 	rec.Kind = store.KindRevocation

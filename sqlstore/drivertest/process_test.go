@@ -3,6 +3,7 @@ package drivertest
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -37,29 +38,48 @@ const patience = time.Minute
 func runChild(role string, args []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	db, err := openFile(args[0])
+	// The first two say which database, the third may be a number.
+	db, dialect, err := openNamed(args[0], args[1])
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	s, err := sqlstore.New(db, sqlstore.SQLite)
+	s, err := sqlstore.New(db, dialect)
 	if err != nil {
 		return err
 	}
 	if err := s.CreateTable(ctx); err != nil {
 		return err
 	}
-	switch role {
-	case "hammer":
-		n, err := strconv.Atoi(args[2])
-		if err != nil {
+	n := 0
+	if len(args) > 2 {
+		if n, err = strconv.Atoi(args[2]); err != nil {
 			return err
 		}
-		return hammer(ctx, s, args[1], n)
+	}
+	switch role {
+	case "hammer":
+		return hammer(ctx, s, args[3], n)
 	case "load":
 		return load(ctx, s, os.Stdout)
+	case "sweep":
+		return sweepFor(ctx, s, n, os.Stdout)
 	}
 	return fmt.Errorf("no such role: %s", role)
+}
+
+// openNamed opens a database whose dialect has a name, as a parent said it.
+func openNamed(name, dsn string) (*sql.DB, sqlstore.Dialect, error) {
+	switch name {
+	case "PostgreSQL":
+		db, err := openServer("pgx", dsn)
+		return db, sqlstore.PostgreSQL, err
+	case "MariaDB":
+		db, err := openServer("mysql", dsn)
+		return db, sqlstore.MariaDB, err
+	}
+	db, err := openFile(dsn)
+	return db, sqlstore.SQLite, err
 }
 
 func child(ctx context.Context, role string, args ...string) *exec.Cmd {
@@ -130,9 +150,12 @@ func beside(ctx context.Context, s store.Store, handle string) error {
 // TestProcesses has four processes change one record: every change is there at
 // the end, and nobody met an error.
 func TestProcesses(t *testing.T) {
-	const processes, each = 3, 100
 	path := newFile(t)
-	s := storeOn(t, open(t, path))
+	processes(t, storeOn(t, open(t, path)), "SQLite", path)
+}
+
+func processes(t *testing.T, s *sqlstore.Store, name, dsn string) {
+	const processes, each = 3, 100
 	rec := newRecord("alice")
 	if _, err := s.Create(t.Context(), rec, store.CreateOptions{Now: now()}); err != nil {
 		t.Fatal(err)
@@ -141,7 +164,7 @@ func TestProcesses(t *testing.T) {
 	defer cancel()
 	var children []*exec.Cmd
 	for range processes {
-		cmd := child(ctx, "hammer", path, rec.Handle, strconv.Itoa(each))
+		cmd := child(ctx, "hammer", name, dsn, strconv.Itoa(each), rec.Handle)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +230,7 @@ func TestKilled(t *testing.T) {
 	said := map[string]int{}
 	for round := range 10 {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		cmd := child(ctx, "load", path)
+		cmd := child(ctx, "load", "SQLite", path)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

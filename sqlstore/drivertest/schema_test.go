@@ -91,7 +91,7 @@ func TestCheck(t *testing.T) {
 	if err := s.CreateTable(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec(`UPDATE sojourn_records_meta SET format = 2`); err != nil {
+	if _, err := db.Exec(`UPDATE sojourn_records_meta SET format = 2, oldest = 2`); err != nil {
 		t.Fatal(err)
 	}
 	complains(s, "format 2", "newer")

@@ -22,9 +22,10 @@ const patience = 30 * time.Second
 // servers is in the fields; what is the same for all is here.
 type process struct {
 	t       testing.TB
-	path    string   // of the program
-	args    []string // without the program's name
-	dir     string   // its directory, which outlives a restart
+	path    string              // of the program
+	args    []string            // without the program's name
+	dir     string              // its directory, which outlives a restart
+	as      *syscall.Credential // whom it runs as; nil for the test's own user
 	answers func(ctx context.Context, pid int) error
 
 	mu     sync.Mutex
@@ -56,6 +57,15 @@ func freePort(t testing.TB) string {
 	return port
 }
 
+// withCredential has a program run as somebody else.
+func withCredential(attr *syscall.SysProcAttr, as *syscall.Credential) *syscall.SysProcAttr {
+	if attr == nil {
+		attr = &syscall.SysProcAttr{}
+	}
+	attr.Credential = as
+	return attr
+}
+
 // start runs the program and waits until it answers.
 func (p *process) start() {
 	p.t.Helper()
@@ -69,6 +79,9 @@ func (p *process) start() {
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
 	cmd.SysProcAttr = dieWithParent()
+	if p.as != nil {
+		cmd.SysProcAttr = withCredential(cmd.SysProcAttr, p.as)
+	}
 	exited := make(chan struct{})
 	started := make(chan error)
 	go run(cmd, started, exited)
@@ -113,8 +126,12 @@ func (p *process) Kill() {
 
 func (p *process) kill() {
 	if p.cmd != nil {
+		// It makes no more processes of its own once it has stopped.
+		p.cmd.Process.Signal(syscall.SIGSTOP)
+		family := children(p.cmd.Process.Pid)
 		p.cmd.Process.Kill() // by its id; an error says that it has ended already
 		<-p.exited
+		finish(family) // or they would be in the way of the next start
 		p.cmd = nil
 	}
 }
@@ -149,6 +166,9 @@ func (p *process) signal(s syscall.Signal) {
 	}
 	if err := p.cmd.Process.Signal(s); err != nil {
 		p.t.Fatalf("engines: %s: %v", p.path, err)
+	}
+	for _, pid := range children(p.cmd.Process.Pid) {
+		syscall.Kill(pid, s)
 	}
 }
 

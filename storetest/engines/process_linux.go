@@ -1,9 +1,14 @@
 package engines
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // dieWithParent has the kernel end the server when the test is killed.
@@ -23,4 +28,42 @@ func run(cmd *exec.Cmd, started chan<- error, exited chan<- struct{}) {
 		cmd.Wait()
 		close(exited)
 	}
+}
+
+// children returns the processes that a server has started: PostgreSQL has one
+// for each connection.
+func children(pid int) (pids []int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil // it has ended
+	}
+	for word := range strings.FieldsSeq(string(text)) {
+		if pid, err := strconv.Atoi(word); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// finish kills processes that have outlived the one that started them, and waits
+// until they have let go of what they held. Whoever has inherited them may be
+// slow to bury them.
+func finish(pids []int) {
+	for _, pid := range pids {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+	for _, pid := range pids {
+		for until := time.Now().Add(patience); running(pid) && time.Now().Before(until); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func running(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(text), ") ")
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }

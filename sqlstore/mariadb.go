@@ -1,0 +1,112 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+)
+
+// MariaDB is the dialect of MariaDB 10.6 and newer. Its settings are in the
+// package's documentation. It uses nothing that MySQL 8 does not have, but is
+// tested with MariaDB only.
+var MariaDB = Dialect{&dialect{
+	name:      "MariaDB",
+	binary:    true,
+	busy:      mariaBusy,
+	exists:    func(err error) bool { return strings.HasPrefix(err.Error(), "Error 1062") },
+	lock:      `SELECT id FROM {meta} WHERE id = 2 + ? FOR UPDATE`,
+	locks:     mariaLocks,
+	isolation: sql.LevelReadCommitted, // without locks on what is not there
+	settings: []setting{{
+		query:  "SELECT @@sql_mode LIKE '%STRICT%'",
+		wanted: []string{"1"},
+		remedy: "take away what removes STRICT_TRANS_TABLES from sql_mode: without it long owners are cut",
+	}},
+	words: map[string]string{
+		"greatest":   "greatest",
+		"least":      "least",
+		"empty":      "''",
+		"is":         "<=>",
+		"row":        "handle",
+		"if new":     "",
+		"unbounded":  "18446744073709551615",
+		"for update": "FOR UPDATE",
+
+		// A statement that looks at every row locks them all in passing: none
+		// may, however small the table.
+		"delete batch": "DELETE r FROM " + mariaBatch,
+		"update batch": "UPDATE " + mariaBatch,
+		"of batch":     "",
+		"by owner":     "FORCE INDEX (by_owner)",
+		"by deadline":  "FORCE INDEX (by_deadline)",
+		"by changed":   "FORCE INDEX (by_changed)",
+		"change":       "0", // Changes gives the number
+		"horizon":      "last",
+		"unnumbered":   "CASE WHEN EXISTS (SELECT 1 FROM {table} WHERE changed = 0) THEN 1 ELSE 0 END",
+	},
+	schema: []string{
+		`CREATE TABLE IF NOT EXISTS {table} (
+	handle            VARBINARY(255) NOT NULL PRIMARY KEY,
+	kind              SMALLINT       NOT NULL,
+	version           BIGINT         NOT NULL,
+	created           BIGINT         NOT NULL,
+	last_seen         BIGINT         NOT NULL,
+	idle_deadline     BIGINT         NOT NULL,
+	absolute_deadline BIGINT         NOT NULL,
+	hold_until        BIGINT,
+	deadline          BIGINT         NOT NULL,
+	ended             BIGINT,
+	mark              BIGINT,
+	changed           BIGINT,
+	owner             VARBINARY(255),
+	facts             MEDIUMBLOB     NOT NULL,
+	verifiers         MEDIUMBLOB     NOT NULL,
+	state             MEDIUMBLOB     NOT NULL,
+	INDEX by_owner (owner, handle),
+	INDEX by_deadline (deadline),
+	INDEX by_changed (changed)
+) ENGINE = InnoDB`,
+		`CREATE TABLE IF NOT EXISTS {meta} (
+	id        SMALLINT NOT NULL PRIMARY KEY,
+	format    INTEGER  NOT NULL,
+	oldest    INTEGER  NOT NULL,
+	last      BIGINT   NOT NULL,
+	forgotten BIGINT   NOT NULL
+) ENGINE = InnoDB`,
+		// The first row is the table's. Numbers begin at the time, so that a
+		// cursor from a table that was here before is too old in this one. The
+		// others are there to be locked, each for many owners.
+		`INSERT INTO {meta} (id, format, oldest, last, forgotten)
+	SELECT 1, 1, 1, ms, ms FROM (SELECT CAST(unix_timestamp(now(3)) * 1000 AS SIGNED) AS ms) t
+	ON DUPLICATE KEY UPDATE id = 1`,
+		`INSERT IGNORE INTO {meta} (id, format, oldest, last, forgotten) VALUES ` + mariaLockRows(),
+	},
+}}
+
+const mariaBatch = `JSON_TABLE(?, '$[*]' COLUMNS (h VARCHAR(510) PATH '$')) d
+STRAIGHT_JOIN {table} r FORCE INDEX (PRIMARY) ON r.handle = unhex(d.h)`
+
+// mariaLocks is how many owners can be locked at once, when their numbers
+// differ.
+const mariaLocks = 64
+
+func mariaLockRows() string {
+	var rows []string
+	for i := range mariaLocks {
+		rows = append(rows, fmt.Sprintf("(%d, 0, 0, 0, 0)", 2+i))
+	}
+	return strings.Join(rows, ", ")
+}
+
+// mariaBusy knows the victim of a deadlock (1213), one who has waited for a lock
+// too long (1205), and one who met a newer row (1020). After the last two the
+// transaction is still there; the store then rolls it back. The driver has no
+// other way to tell than its text.
+func mariaBusy(err error) bool {
+	for _, number := range []string{"1213", "1205", "1020"} {
+		if strings.HasPrefix(err.Error(), "Error "+number) {
+			return true
+		}
+	}
+	return false
+}
