@@ -76,7 +76,7 @@ cannot run; 2 the command was called wrongly, or has no key.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newDemo(), newKey(), newCookie(), newVersion())
+	root.AddCommand(newDemo(), newKey(), newCookie(), newSchema(), newVersion())
 	return root
 }
 

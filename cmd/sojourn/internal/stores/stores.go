@@ -39,7 +39,8 @@ func (s *Store) Close() error {
 }
 
 // Forms lists what Open takes, for messages and help.
-const Forms = "memory:, sqlite:PATH, redis://[name:password@]host[:port][/db], or rediss://… for TLS"
+const Forms = "memory:, sqlite:PATH, postgres://[name:password@]host[:port]/database, mysql://[name:password@]host[:port]/database, " +
+	"redis://[name:password@]host[:port][/db] (rediss://… for TLS), or redis+cluster://host:port,host:port,…"
 
 // A FormError is a name of a store that cannot be meant. It does not quote the
 // name, which may hold a password.
@@ -63,6 +64,11 @@ func Open(ctx context.Context, name string) (*Store, error) {
 		return openSQLite(ctx, rest)
 	case scheme == "redis" || scheme == "rediss":
 		return openRedis(ctx, name)
+	case scheme == "redis+cluster" || scheme == "rediss+cluster":
+		return openCluster(ctx, name)
+	}
+	if s, ok := serverOf(scheme); ok {
+		return s.open(ctx, name)
 	}
 	return nil, &FormError{"takes " + Forms}
 }
@@ -78,6 +84,18 @@ func openRedis(ctx context.Context, name string) (*Store, error) {
 		return nil, fmt.Errorf("%w; is a Redis or Valkey running there (redis-server starts one), and are name and password right?", err)
 	}
 	return &Store{Store: s, Name: redisName(u), close: []func() error{s.Close}}, nil
+}
+
+func openCluster(ctx context.Context, name string) (*Store, error) {
+	s, err := redisstore.Open(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("%w; is a Redis Cluster running there, and are name and password right?", err)
+	}
+	_, hosts, _ := strings.Cut(name, "://")
+	if at := strings.LastIndexByte(hosts, '@'); at >= 0 {
+		hosts = hosts[at+1:]
+	}
+	return &Store{Store: s, Name: "Redis Cluster, at " + hosts, close: []func() error{s.Close}}, nil
 }
 
 // redisName is what people may see of a URL: not who signs in there.

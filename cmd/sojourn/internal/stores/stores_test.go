@@ -45,11 +45,16 @@ func TestOpen(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	redis := engines.Redis(t, engines.Args("--requirepass", "pa ss")).Addr()
+	postgres, maria := engines.PostgreSQL(t).Addr(), engines.MariaDB(t).Addr()
+	cluster := strings.Join(engines.RedisCluster(t).Addrs(), ",")
 	for _, test := range []struct {
 		name, again string
 		want        string
 		brief       bool
 	}{
+		{"postgres://postgres@" + postgres + "/postgres", "postgresql://postgres:any@" + postgres + "/postgres", "PostgreSQL, at " + postgres + ", database postgres", false},
+		{"mysql://root@" + maria + "/test", "mariadb://root@" + maria + "/test", "MariaDB or MySQL, at " + maria + ", database test", false},
+		{"redis+cluster://" + cluster, "redis+cluster://" + cluster, "Redis Cluster, at " + cluster, false},
 		{"memory:", "memory:", "memory of this process", true},
 		{"sqlite:a.db", "sqlite:" + dir + "/a.db", "SQLite, in " + dir + "/a.db", false},
 		{"sqlite://" + dir + "/b%c?d #e&f=+.db", "sqlite:b%c?d #e&f=+.db", "SQLite, in b%c?d #e&f=+.db", false},
@@ -107,8 +112,13 @@ func TestMistakes(t *testing.T) {
 		{"", true, "takes memory:, sqlite:PATH"},
 		{"memory", true, "takes memory:, sqlite:PATH"},
 		{"memory:x", true, "takes memory:"},
-		{"postgres://ada:s3cret@db.example/x", true, "takes memory:"},
-		{"mysql:ada:s3cret@tcp(db.example)/x", true, "takes memory:"},
+		{"mongodb://ada:s3cret@127.0.0.1:1/x", true, "takes memory:"},
+		{"postgres://ada:s3cret@127.0.0.1:1/x", false, "is the server running"},
+		{"postgres://ada:s3cret@127.0.0.1:1", true, "postgres://[name"},
+		{"postgres://ada:s3c%ret@127.0.0.1:1/x", true, "postgres://[name"},
+		{"mysql://ada:s3cret@127.0.0.1:1/x", false, "is the server running"},
+		{"mysql:ada:s3cret@tcp(127.0.0.1:1)/x", true, "mysql://[name"},
+		{"redis+cluster://ada:s3cret@127.0.0.1:1", false, "is a Redis Cluster running"},
 		{"s3cret", true, "takes memory:"},
 		{"SQLITE:x", true, "takes memory:"},
 		{"sqlite", true, "the path of a file"},
