@@ -3,11 +3,14 @@ package promises
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/ncruces/go-sqlite3/driver"
 
 	"github.com/sojourn-go/sojourn/memstore"
@@ -29,7 +32,15 @@ var all = []engine{
 	{"memory", false, func(testing.TB) string { return "memory:" }},
 	{"sqlite", true, func(t testing.TB) string { return "sqlite:" + filepath.Join(t.TempDir(), "sessions.db") }},
 	{"redis", true, func(t testing.TB) string { return "redis://" + engines.Redis(t).Addr() }},
+	{"postgresql", true, func(t testing.TB) string { return postgresURL(engines.PostgreSQL(t).Addr()) }},
+	{"mariadb", true, func(t testing.TB) string { return mariaURL(engines.MariaDB(t).Addr()) }},
+	{"redis cluster", true, func(t testing.TB) string {
+		return "redis+cluster://" + strings.Join(engines.RedisCluster(t).Addrs(), ",")
+	}},
 }
+
+func postgresURL(addr string) string { return "postgres://postgres@" + addr + "/postgres" }
+func mariaURL(addr string) string    { return "mysql:root@tcp(" + addr + ")/test" }
 
 // onEach runs a test on every engine; on those that processes can share only,
 // if it needs that.
@@ -49,16 +60,12 @@ func open(url string) (s store.Store, shut func() error, err error) {
 		s, err = memstore.New(memstore.Options{})
 		return s, func() error { return nil }, err
 	case "sqlite":
-		db, err := sql.Open("sqlite3", sqlstore.SQLiteDSN(rest))
-		if err != nil {
-			return nil, nil, err
-		}
-		s, err := sqlstore.New(db, sqlstore.SQLite)
-		if err == nil {
-			err = s.CreateTable(context.Background())
-		}
-		return s, db.Close, err
-	case "redis":
+		return openSQL("sqlite3", sqlstore.SQLiteDSN(rest), sqlstore.SQLite)
+	case "postgres":
+		return openSQL("pgx", url, sqlstore.PostgreSQL)
+	case "mysql":
+		return openSQL("mysql", rest, sqlstore.MariaDB)
+	case "redis", "redis+cluster":
 		s, err := redisstore.Open(context.Background(), url)
 		if err != nil {
 			return nil, nil, err
@@ -66,6 +73,20 @@ func open(url string) (s store.Store, shut func() error, err error) {
 		return s, s.Close, nil
 	}
 	return nil, nil, fmt.Errorf("no engine for %q", scheme)
+}
+
+func openSQL(driver, source string, dialect sqlstore.Dialect) (store.Store, func() error, error) {
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(16)
+	db.SetMaxIdleConns(16)
+	s, err := sqlstore.New(db, dialect)
+	if err == nil {
+		err = s.CreateTable(context.Background())
+	}
+	return s, func() error { return errors.Join(s.Close(), db.Close()) }, err
 }
 
 // openFor is open for a test.

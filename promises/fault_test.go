@@ -3,6 +3,7 @@ package promises
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +36,8 @@ var targets = map[string]func(t testing.TB) target{
 	"redis": func(t testing.TB) target {
 		return target{engines.Redis(t, engines.AppendOnly("always")), func(addr string) string { return "redis://" + addr }}
 	},
+	"postgresql": func(t testing.TB) target { return target{engines.PostgreSQL(t), postgresURL} },
+	"mariadb":    func(t testing.TB) target { return target{engines.MariaDB(t), mariaURL} },
 }
 
 // TestFaults: under load an engine is killed, stopped, unreachable or silent.
@@ -131,25 +134,75 @@ func TestFullDisk(t *testing.T) {
 	}
 	l := startLoad(t, inProcess(t, site), false)
 	l.works(100)
+	empty := fill(t, dir)
+	bad := l.bad.Load()
+	poll(t, "the disk to be felt", func() bool { return l.bad.Load() > bad+100 })
+	empty()
+	l.works(200)
+	l.finish(limit)
+}
+
+// TestFullDiskPostgreSQL: the same for PostgreSQL. When it cannot write its log
+// it ends all sessions and recovers; if it cannot do that either it stops, and
+// whoever looks after it starts it again.
+func TestFullDiskPostgreSQL(t *testing.T) {
+	dir := smallDisk(t, "200m")
+	t.Setenv("TMPDIR", dir)
+	server := engines.PostgreSQL(t, engines.Args("-c", "max_wal_size=64MB", "-c", "wal_recycle=off", "-c", "checkpoint_timeout=30s"))
+	site, err := newSite(openFor(t, postgresURL(server.Addr())), func(c *sojourn.Config) { c.StoreTimeout = storeTimeout })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := startLoad(t, inProcess(t, site), false)
+	l.works(100)
+	empty := fill(t, dir)
+	bad := l.bad.Load()
+	poll(t, "the disk to be felt", func() bool {
+		// The load alone would take long to use up what the log has left.
+		get(l.base+"/stuff?size=500000", "")
+		return l.bad.Load() > bad+20
+	})
+	empty()
+	if !answers(server.Addr()) {
+		t.Log("PostgreSQL had stopped; it is started again")
+		server.Kill()
+		server.Restart()
+	}
+	l.works(200)
+	l.finish(limit)
+}
+
+// answers reports whether a server listens.
+func answers(addr string) bool {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}
+
+// fill fills a file system to the last byte; empty makes room again.
+func fill(t *testing.T, dir string) (empty func()) {
 	ballast := filepath.Join(dir, "ballast")
 	f, err := os.Create(ballast)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
+	for _, piece := range []int{1 << 20, 4096, 1} {
+		for err == nil {
+			_, err = f.Write(make([]byte, piece))
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Fatal(err)
+		}
+		err = nil
 	}
 	f.Close()
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
+	return func() {
+		if err := os.Remove(ballast); err != nil {
+			t.Error(err)
+		}
 	}
-	bad := l.bad.Load()
-	poll(t, "the disk to be felt", func() bool { return l.bad.Load() > bad+100 })
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
-	l.works(200)
-	l.finish(limit)
 }
 
 // smallDisk mounts a file system of its own in a temporary directory.
@@ -157,14 +210,21 @@ func smallDisk(t *testing.T, size string) string {
 	if os.Geteuid() != 0 && os.Getenv("CI") == "" {
 		t.Skip("only root can mount a small file system")
 	}
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
+	dir, err := os.MkdirTemp("", "sojourn-disk-") // where servers that run as others come too
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "mode=755,size="+size, "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Fatalf("mount: %v: %s", err, out)
 	}
 	t.Cleanup(func() {
 		if out, err := exec.Command("umount", "-l", dir).CombinedOutput(); err != nil {
 			t.Errorf("umount: %v: %s", err, out)
 		}
+		os.Remove(dir)
 	})
 	return dir
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -76,6 +77,10 @@ func (s *site) handler() http.Handler {
 	handle("/sign-in", func(r *http.Request) { sojourn.SignIn(r.Context(), r.FormValue("owner")) })
 	handle("/end", func(r *http.Request) { sojourn.End(r.Context()) })
 	handle("/read", func(*http.Request) {})
+	handle("/stuff", func(r *http.Request) {
+		n, _ := strconv.Atoi(r.FormValue("size"))
+		sojourn.From(r.Context()).Set("stuff", strings.Repeat("x", min(n, 900<<10)))
+	})
 	mux.HandleFunc("/untouched", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "done") })
 	mux.HandleFunc("/state", func(w http.ResponseWriter, r *http.Request) {
 		s := sojourn.From(r.Context())
