@@ -28,8 +28,8 @@ lint: ## staticcheck, pinned (2 minutes)
 	@for m in $(MODULES); do echo "staticcheck $$m"; (cd $$m && $(GO) run $(STATICCHECK) ./...) || exit 1; done
 
 .PHONY: test
-test: ## all tests of all modules, with the race detector (6 minutes)
-	$(GO) test -race work
+test: ## all tests of all modules, with the race detector (8 minutes)
+	$(GO) test -race -timeout 20m work
 
 .PHONY: long
 long: fuzz ## what takes long: 5 minutes of each fuzz target, 20 rounds of the rest
