@@ -241,7 +241,7 @@ func (s *Session) endStored() {
 		return
 	}
 	s.restart()
-	*s.stored = stored{drop: ended || s.drop, load1: s.load1}
+	*s.stored = stored{drop: ended || s.drop, loadCall: s.loadCall}
 	s.base, s.id = Snapshot{}, identity{}
 	s.modified, s.ended, s.signedIn, s.renewed = true, true, false, false
 }

@@ -24,7 +24,7 @@ type stored struct {
 	signedAt  int           // ops[:signedAt] were made before the sign-in
 	dead      record.Token  // came in, and has ended
 	refused   bool          // its token has been taken from it since the load
-	load1     *call         // in which it was loaded
+	loadCall  *call         // in which it was loaded
 	shed      bool          // the fields of the record before are not carried over
 }
 
@@ -53,10 +53,10 @@ func (s *Session) openToken(i int, src *source, text string, now time.Time) erro
 // loading is the call in which the session is loaded, whatever that takes: its
 // time is one.
 func (s *Session) loading(st store.Store) *call {
-	if s.load1 == nil {
-		s.load1 = s.m.call(s.request.Context(), st)
+	if s.loadCall == nil {
+		s.loadCall = s.m.call(s.request.Context(), st)
 	}
-	return s.load1.on(st)
+	return s.loadCall.on(st)
 }
 
 // find loads a record and checks secrets against it, one of which has to be
@@ -173,7 +173,7 @@ func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Ti
 
 // leave lets go of a session that was taken over.
 func (s *Session) leave() {
-	*s.stored = stored{load1: s.load1}
+	*s.stored = stored{loadCall: s.loadCall}
 	s.from, s.present, s.base, s.view, s.id = 0, false, Snapshot{}, nil, identity{}
 }
 
