@@ -14,6 +14,9 @@ import (
 // puts it into h, the response's header. It does so once; later calls return
 // nil.
 func (s *Session) commit(h http.Header) error {
+	if s.untouched() {
+		return nil
+	}
 	s.beginSaving()
 	defer s.doneSaving()
 	if s.phase != open {
@@ -70,6 +73,17 @@ func (s *Session) save(h http.Header) error {
 	return nil
 }
 
+// untouched commits a session that nobody has used, which costs next to nothing.
+func (s *Session) untouched() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rules := s.m.keep.traits.Flask; s.phase != open || s.used || s.err != nil || rules != nil && rules.RefreshPermanent {
+		return false
+	}
+	s.phase = committed
+	return true
+}
+
 // beginSaving takes the locks that saving needs; doneSaving gives them back and
 // tells what happened.
 func (s *Session) beginSaving() {
@@ -104,9 +118,19 @@ func (s *Session) abandon(h http.Header) {
 // finish saves what a handler has changed since its response began. It is
 // called once, when the handler has returned.
 func (s *Session) finish() {
+	if s.m.keep.store == nil {
+		return // a cookie cannot be changed since its response began
+	}
+	s.mu.Lock()
+	if s.contents == nil {
+		s.phase = finished
+		s.mu.Unlock()
+		return
+	}
+	s.mu.Unlock()
 	s.beginSaving()
 	defer s.doneSaving()
-	if s.phase == committed && s.contents != nil && s.stored != nil && s.err == nil && s.pending() {
+	if s.phase == committed && s.err == nil && s.pending() {
 		if err := s.persist(false); err != nil {
 			s.fail(err)
 			s.event(Event{Kind: EventFailed, Err: err})

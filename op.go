@@ -236,6 +236,9 @@ func (s *Session) runUpdate(o *op) (string, error) {
 // see who calls, so it waits for as long as a store may take; a function of
 // another goroutine has come to its end by then.
 func (s *Session) inUpdate() bool {
+	if !s.updating.Load() {
+		return false
+	}
 	for end := time.Now().Add(s.m.storeTimeout); s.updating.Load(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			return true
