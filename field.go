@@ -57,7 +57,9 @@ func (f Field[T]) Update(ctx context.Context, change func(T) T) { f.In(From(ctx)
 // UpdateNow changes the field at once and returns what it then holds, for
 // decisions that depend on it, such as a limit. change gets the present value
 // and whether there is one; its error leaves the field as it is and is
-// returned. In a store the change is saved when UpdateNow returns, by itself:
+// returned. It may run again, when another request or another goroutine of this
+// one changed the field or signed in meanwhile; so it must not do that itself.
+// In a store the change is saved when UpdateNow returns, by itself:
 // what else the request has done stays pending, but for a sign-in, which is
 // saved first. In a cookie, "at once" is within this request: another request
 // has its own copy of the session.

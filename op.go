@@ -236,10 +236,10 @@ func (s *Session) runUpdate(o *op) (string, error) {
 // see who calls, so it waits for as long as a store may take; a function of
 // another goroutine has come to its end by then.
 func (s *Session) inUpdate() bool {
-	if !s.updating.Load() {
+	if s.updating.Load() == 0 {
 		return false
 	}
-	for end := time.Now().Add(s.m.storeTimeout); s.updating.Load(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(s.m.storeTimeout); s.updating.Load() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			return true
 		}
@@ -251,8 +251,8 @@ func (s *Session) inUpdate() bool {
 // of ours held.
 func (s *Session) runChange(change changeFunc, raw string, present bool) (string, error) {
 	if s.saving {
-		s.updating.Store(true)
-		defer s.updating.Store(false)
+		s.updating.Add(1)
+		defer s.updating.Add(-1)
 	}
 	s.mu.Unlock()
 	defer s.mu.Lock()

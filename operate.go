@@ -63,18 +63,18 @@ func (m *Manager) Sessions(ctx context.Context, owner string, page store.Page) (
 	return listing, err
 }
 
-// stores are Keep's store and the former ones.
+// stores are the former stores and then Keep's: what is ended in that order
+// cannot move on behind us.
 func (m *Manager) stores() (list []store.Store, err error) {
 	if m.keep.store == nil {
 		return nil, errNoStore
 	}
-	list = append(list, m.keep.store)
 	for _, f := range m.former {
 		if f.store != nil {
 			list = append(list, f.store)
 		}
 	}
-	return list, nil
+	return append(list, m.keep.store), nil
 }
 
 // Revoke ends the session with this handle, in every process at once, also in

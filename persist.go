@@ -36,7 +36,13 @@ func (s *Session) saveStored(h http.Header) error {
 
 // pending reports whether this request has done something that is not saved.
 func (s *Session) pending() bool {
-	return s.saved < len(s.ops) || s.signedIn && (s.now == nil || s.now.record.Handle != s.id.handle) || s.renewed || s.forced
+	return s.saved < len(s.ops) || s.unplaced() || s.forced
+}
+
+// unplaced reports whether the session is still to get another record, or
+// another token.
+func (s *Session) unplaced() bool {
+	return s.signedIn && (s.now == nil || s.now.record.Handle != s.id.handle) || s.renewed
 }
 
 // persist brings the store up to date with what the request did. Where nothing
@@ -137,6 +143,7 @@ func (s *Session) evicted(handles []string) {
 // get it.
 func (s *Session) own(l *loaded, secret record.Secret) {
 	s.secret, s.send, s.optional, s.late = secret, true, false, false
+	s.refused = false
 	s.took(l)
 }
 
@@ -145,8 +152,11 @@ func (s *Session) took(l *loaded) {
 	s.saved = s.settled
 	before := s.basePermanent()
 	forced := s.forced || before != s.permanent()
-	s.shed, s.forced, s.renewed, s.confirmed = false, false, false, true
-	s.rebase(l)
+	s.shed, s.forced, s.renewed, s.abrupt, s.confirmed = false, false, false, false, true
+	if s.rebase(l); s.refused {
+		s.lose()
+		return
+	}
 	s.resend(forced)
 }
 
@@ -199,7 +209,7 @@ func (s *Session) hold(c *call, handle string) (*turn, error) {
 // kept, so it takes what was left for it unless its own state came after.
 func (s *Session) catchUp(t *turn) bool {
 	last := t.Last()
-	if last == nil || s.now.wrote(last.record.Version) {
+	if last == nil || s.now.wrote(last.record.Version) || !last.knows(s.secret) { // it may be older than the token: the store will say
 		return false
 	}
 	s.rebase(last)
@@ -412,7 +422,7 @@ func (s *Session) replace(c *call) error {
 		}
 		return err
 	}
-	if old := r.old.record; old.Owner != "" && old.Owner != s.id.owner {
+	if old := r.old.record; old.Owner != "" && old.Owner != s.id.owner && !s.refused {
 		s.event(Event{Kind: EventEnded, Handle: old.Handle, Owner: old.Owner})
 	}
 	s.own(r.placed, r.secret)

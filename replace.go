@@ -86,7 +86,9 @@ func (r *replacement) create(now time.Time, from store.Version) (ended bool, err
 	l.verifiers = record.SignIn(r.secret, r.oldSecret, now.Add(grace))
 	l.record.Verifiers = l.verifiers.Encode()
 	opts := s.m.creation(now, r.mark)
-	opts.Replaces, opts.End.Version = r.old.record.Handle, from
+	if !s.refused { // a session that was taken from this request is not its to end
+		opts.Replaces, opts.End.Version = r.old.record.Handle, from
+	}
 	created, err := r.c.create(l, opts)
 	if errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrExists) {
 		return false, unexpected("create", err)
@@ -170,7 +172,7 @@ func (r *replacement) join() (bool, error) {
 func (r *replacement) enter(l *loaded, secret record.Secret) error {
 	s := r.s
 	r.dropBefore()
-	s.now, s.shed = nil, false
+	s.now, s.shed, s.refused, s.late = nil, false, false, false
 	s.secret, s.send, s.optional, s.confirmed = secret, true, false, true
 	s.id = identity{handle: l.record.Handle}
 	s.rebase(l)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sojourn-go/sojourn/internal/record"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -84,7 +85,8 @@ func (s *Session) Reload() error {
 // forget lets go of a record that has ended, for a sign-in that is still to be
 // saved: what was carried over from it is gone.
 func (s *Session) forget() {
-	s.lost, s.refused, s.now, s.base = false, false, nil, Snapshot{}
+	s.dead = record.Token{Handle: s.now.record.Handle, Secret: s.secret} // another sign-in may have ended it
+	s.lost, s.refused, s.send, s.confirmed, s.now, s.base = false, false, false, false, nil, Snapshot{}
 	s.ops = s.ops[s.signedAt:]
 	s.view, s.saved, s.settled, s.signedAt, s.tracked = nil, 0, 0, 0, nil
 	s.round++
@@ -106,14 +108,17 @@ func (s *Session) storeNow(name string, change changeFunc) error {
 		return s.outage
 	}
 	s.modified = true
-	if s.signedIn || s.renewed { // it has to be in the record that is to stay
-		if err := s.persist(false); err != nil {
-			s.failed(err)
-			return err
-		}
-	}
 	c := s.m.call(s.request.Context(), s.m.keep.store)
 	for {
+		if s.signedIn || s.renewed { // it has to be in the record that is to stay
+			if err := s.persist(false); err != nil {
+				s.failed(err)
+				return err
+			}
+			if s.lost {
+				return s.failure()
+			}
+		}
 		err := s.tryNow(c, name, change)
 		switch {
 		case errors.Is(err, errBehind) && time.Now().Before(c.deadline):
@@ -139,8 +144,10 @@ func (s *Session) tryNow(c *call, name string, change changeFunc) error {
 		return s.err
 	}
 	raw, present := lookup(s.view, name)
-	round, ops := s.round, len(s.ops)
+	id, begun := s.id.handle, time.Now()
 	text, err := s.runOutside(change, raw, present)
+	c.deadline = c.deadline.Add(time.Since(begun)) // the store's time is not the function's
+	after, still := lookup(s.view, name)
 	switch {
 	case err != nil:
 		return err
@@ -148,7 +155,7 @@ func (s *Session) tryNow(c *call, name string, change changeFunc) error {
 		return &FieldError{name, ErrLate}
 	case s.err != nil || s.lost:
 		return s.failure()
-	case s.round != round || len(s.ops) != ops: // another goroutine of this request
+	case s.unplaced(), s.id.handle != id, after != raw || still != present, s.wroteSince(s.settled, name): // another goroutine of this request
 		return store.ErrConflict
 	case s.refused:
 		s.lose()

@@ -34,10 +34,10 @@ type Session struct {
 	used       bool // a method was called: the response depends on the session
 	idle       bool // NoActivity was called
 	err        error
-	outage     error       // why the session could not be loaded
-	events     []Event     // to be emitted once no lock is held
-	updating   atomic.Bool // an Update function runs while the session is being saved
-	*contents              // nil until the cookie has been looked at
+	outage     error        // why the session could not be loaded
+	events     []Event      // to be emitted once no lock is held
+	updating   atomic.Int32 // how many Update functions run while the session is being saved
+	*contents               // nil until the cookie has been looked at
 }
 
 // contents is what is known of a session once its cookie has been looked at.

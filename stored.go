@@ -92,6 +92,12 @@ func (s *Session) find(c *call, handle string, now time.Time, secrets ...record.
 	return nil, record.Secret{}, &RefusedError{ReasonSecret, "the secret of the token is not the session's: regenerated since, or a guess"}
 }
 
+// knows reports whether secret is the record's, or the one before.
+func (l *loaded) knows(secret record.Secret) bool {
+	_, before := l.verifiers.Next(secret)
+	return before || l.verifiers.Check(secret, time.Now()) == record.Current
+}
+
 // snapshot is the record as forms see sessions.
 func (l *loaded) snapshot() Snapshot {
 	h := &l.record.Header
@@ -154,6 +160,7 @@ func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Ti
 	if err := s.move(i, &snap, old.record.Facts, now, secret.Derive()); err != nil || s.now == nil {
 		return err
 	}
+	c.wrote = true // the move has been made: the client's going away no longer stops it
 	// Whatever reads the former store alone must not find it alive. All who move
 	// the session end it with one mark; if it has ended without, somebody has
 	// signed out there.

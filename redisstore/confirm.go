@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -92,7 +93,7 @@ func redirection(err error) (moved, ask string) {
 
 // pairAt sends cmd and WAIT in one round trip, on a connection that nobody else
 // has meanwhile.
-func (c *client) pairAt(ctx context.Context, addr string, asking bool, cmd *command) (answer, int64, error) {
+func (c *client) pairAt(ctx context.Context, addr string, asking bool, cmd *command) (a answer, confirmed int64, err error) {
 	room := c.confirming.of(cmd.key)
 	lib, err := c.node(ctx, addr, cmd.key)
 	if err != nil {
@@ -118,12 +119,14 @@ func (c *client) pairAt(ctx context.Context, addr string, asking bool, cmd *comm
 		return answer{}, 0, err
 	}
 	results = results[len(results)-2:]
-	a, err := read(results[0].ToMessage())
+	a, err = read(results[0].ToMessage())
 	if err != nil {
 		return answer{}, 0, err
 	}
-	confirmed, err := results[1].AsInt64()
-	return a, confirmed, err
+	if confirmed, err = results[1].AsInt64(); err != nil {
+		return a, 0, fmt.Errorf("%w: the server says to WAIT: %s", ErrUnconfirmed, said(err))
+	}
+	return a, confirmed, nil
 }
 
 // patience is how long replicas may take to confirm: so long that the server's

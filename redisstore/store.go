@@ -263,6 +263,9 @@ func (s *Store) Delete(ctx context.Context, handle string, end store.Ending) err
 		return failed("delete", err)
 	}
 	a, err := s.write(ctx, deleteScript, s.recordKey(handle), packVersion(end.Version), packMark(end.Mark), now, hold)
+	if errors.Is(err, ErrUnconfirmed) && a.number == gone {
+		return failed("delete", err) // what ended it may be lost with the master
+	}
 	return outcome("delete", a, err)
 }
 
