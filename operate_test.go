@@ -344,7 +344,7 @@ func TestCarriedAgain(t *testing.T) {
 			t.Error("two writes of one version")
 		}
 		versions[rec.Version] = true
-		if n := int(rec.State[1]); n != len(versions) {
+		if n := int(rec.State[2]); n != len(versions) {
 			t.Errorf("write %d knows of %d", len(versions), n)
 		}
 	}})

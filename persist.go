@@ -335,7 +335,7 @@ func (s *Session) next(now time.Time, fields []EncodedField, renew bool) (*loade
 		secret = s.regenerate(l, now)
 		rec.Verifiers = l.verifiers.Encode()
 	}
-	return l, secret, l.write(fields, s.now.state.Versions)
+	return l, secret, l.write(fields, &s.now.state)
 }
 
 // regenerate gives l a new secret. The one before keeps its grace, unless it is

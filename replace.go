@@ -109,7 +109,7 @@ func (r *replacement) rewrite(now time.Time) error {
 	rec := *r.placed.record
 	rec.Version = store.NewVersion()
 	l := &loaded{record: &rec, verifiers: r.placed.verifiers}
-	if err := l.write(r.s.view, r.placed.state.Versions); err != nil {
+	if err := l.write(r.s.view, &r.placed.state); err != nil {
 		return err
 	}
 	there, err := r.c.apply(l, r.placed.record.Version, now)

@@ -262,12 +262,13 @@ func (m *Manager) newRecord(from *Snapshot, now time.Time, secret record.Secret)
 		AbsoluteDeadline: millis(from.Created.Add(m.absolute)),
 	}}}
 	l.record.Verifiers = l.verifiers.Encode()
-	return l, l.write(from.State, nil)
+	return l, l.write(from.State, &record.State{})
 }
 
-// write puts fields into l, as its record's version upon those before.
-func (l *loaded) write(fields []EncodedField, before []store.Version) error {
-	text, err := record.Encode(fields, l.record.Version, before)
+// write puts fields into l, as its record's version upon the state before.
+func (l *loaded) write(fields []EncodedField, before *record.State) error {
+	l.state = before.Next(fields, l.record.Version)
+	text, err := l.state.Encode()
 	if err != nil {
 		return err
 	}
@@ -275,7 +276,6 @@ func (l *loaded) write(fields []EncodedField, before []store.Version) error {
 		return tooLarge("", len(text), record.MaxState, fields)
 	}
 	l.record.State = text
-	l.state = record.State{Versions: append([]store.Version{l.record.Version}, before[:min(len(before), 15)]...), Fields: fields}
 	return nil
 }
 

@@ -981,3 +981,66 @@ func TestUpdateNowFirst(t *testing.T) {
 		t.Errorf("the regenerate was lost; %q", owner(b))
 	}
 }
+
+// A newer store is a store as a later version of this program uses it: it keeps
+// something of its own in the envelope of the state.
+type newer struct {
+	store.Store
+	t testing.TB
+}
+
+const extension = "of a later version"
+
+func (n newer) write(rec *store.Record) *store.Record {
+	copied := *rec
+	if strings.HasPrefix(rec.State, "1\x00") {
+		copied.State = "1" + string(rune(len(extension))) + extension + rec.State[2:]
+	}
+	return &copied
+}
+
+func (n newer) Create(ctx context.Context, rec *store.Record, opts store.CreateOptions) (store.Created, error) {
+	return n.Store.Create(ctx, n.write(rec), opts)
+}
+
+func (n newer) Apply(ctx context.Context, rec *store.Record, from store.Version, now time.Time) error {
+	return n.Store.Apply(ctx, n.write(rec), from, now)
+}
+
+func (n newer) Load(ctx context.Context, handle string) (*store.Record, error) {
+	rec, err := n.Store.Load(ctx, handle)
+	if err == nil && !strings.Contains(rec.State, extension) {
+		n.t.Errorf("what a later version kept is gone: %q", rec.State)
+	}
+	return rec, err
+}
+
+// TestTwoVersions: a later version of the program, which keeps more in the
+// envelope, and this one write one session at once: nothing of either is lost.
+func TestTwoVersions(t *testing.T) {
+	memory := newMemory(t)
+	this, later := process(t, memory), process(t, newer{memory, t})
+	b := newBrowser(t, later)
+	b.do(func(ctx context.Context) { counter.Set(ctx, 0) })
+	var all sync.WaitGroup
+	for i := range 40 {
+		copied := b.clone()
+		if i%2 == 1 {
+			copied.m = this
+		}
+		all.Go(func() {
+			copied.do(func(ctx context.Context) {
+				counter.Update(ctx, func(n int) int { return n + 1 })
+				if i == 21 {
+					sojourn.From(ctx).Regenerate()
+				}
+			})
+		})
+	}
+	all.Wait()
+	b.do(func(ctx context.Context) {
+		if n := counter.GetOr(ctx, 0); n != 40 {
+			t.Errorf("counted %d of 40", n)
+		}
+	})
+}

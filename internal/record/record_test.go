@@ -100,22 +100,23 @@ func TestVerifiers(t *testing.T) {
 // TestState: fields and versions come back; 16 versions are kept.
 func TestState(t *testing.T) {
 	fields := []tagged.Field{{Name: "a", Raw: `{" b":"AA=="}`}, {Name: "é", Raw: `[1,"x"]`}}
-	var before []store.Version
+	before := State{Extension: "of later\x00versions"}
 	for v := store.Version(1); v <= 40; v++ {
-		text, err := Encode(fields, v, before)
+		next := before.Next(fields, v)
+		text, err := next.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
 		s, err := ParseState(text, nil)
-		if err != nil || !slices.Equal(s.Fields, fields) || s.Versions[0] != v || len(s.Versions) != min(int(v), 16) {
+		if err != nil || !slices.Equal(s.Fields, fields) || s.Extension != before.Extension || s.Versions[0] != v || len(s.Versions) != min(int(v), 16) {
 			t.Fatalf("%v, %v", s, err)
 		}
 		if s.Wrote(v) != true || s.Wrote(v+1) || s.Wrote(v-15) != (v > 15) || s.Wrote(v-16) {
 			t.Errorf("version %d knows %v", v, s.Versions)
 		}
-		before = s.Versions
+		before = s
 	}
-	for _, bad := range []string{"", "1", "2\x00{}", "1\x11" + strings.Repeat("x", 136) + "{}", "1\x02xxxxxxxx{}", "1\x00", "1\x00{"} {
+	for _, bad := range []string{"", "1", "1\x00", "2\x00\x00{}", "1\x00\x11" + strings.Repeat("x", 136) + "{}", "1\x00\x02xxxxxxxx{}", "1\x00\x00", "1\x00\x00{", "1\x03ab", "1\xff{}"} {
 		if _, err := ParseState(bad, nil); err == nil {
 			t.Errorf("%q was read", bad)
 		}
@@ -158,7 +159,7 @@ func TestGolden(t *testing.T) {
 		}
 	}
 	s, err := ParseState(golden["state"], nil)
-	if err != nil || fmt.Sprint(s) != `{[3 2 1] [{a "é"} {b {" t":[1,2]}}]}` {
+	if err != nil || fmt.Sprint(s) != `{[3 2 1] [{a "é"} {b {" t":[1,2]}}] }` {
 		t.Errorf("state: %v, %v", s, err)
 	}
 }
@@ -169,7 +170,8 @@ func FuzzParse(f *testing.F) {
 	plain, renewed := NewVerifiers(known), Regenerate(known.Derive(), known, time.UnixMilli(1))
 	f.Add(plain.Encode())
 	f.Add(renewed.Encode())
-	text, _ := Encode([]tagged.Field{{Name: "a", Raw: "1"}}, 7, nil)
+	state := State{Versions: []store.Version{7}, Fields: []tagged.Field{{Name: "a", Raw: "1"}}, Extension: "x"}
+	text, _ := state.Encode()
 	f.Add(text)
 	f.Fuzz(func(t *testing.T, text string) {
 		if token, ok := ParseToken(text); ok && token.Text() != text {

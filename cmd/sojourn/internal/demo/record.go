@@ -124,15 +124,20 @@ func (v *recordView) describe(rec *store.Record, now time.Time) {
 	slices.SortFunc(v.Fields, func(a, b fieldView) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// openState takes the envelope off a record's state: a "1", the number of the
-// writes that it remembers, their versions of 8 bytes, and then the fields as
-// tagged JSON. The formats page of the documentation has it.
+// openState takes the envelope off a record's state: a "1", an extension with
+// its length before it, the number of the writes that it remembers, their
+// versions of 8 bytes, and then the fields as tagged JSON. The formats page of
+// the documentation has it.
 func openState(text string) (writes int, fields string, ok bool) {
-	if len(text) < 2 || text[0] != '1' || len(text) < 2+8*int(text[1]) {
+	if len(text) < 3 || text[0] != '1' || len(text) < 3+int(text[1]) {
 		return 0, "", false
 	}
-	writes = int(text[1])
-	return writes, text[2+8*writes:], true
+	text = text[2+int(text[1]):]
+	writes = int(text[0])
+	if text = text[1:]; len(text) < 8*writes {
+		return 0, "", false
+	}
+	return writes, text[8*writes:], true
 }
 
 // A requestView is what one request did to the session.

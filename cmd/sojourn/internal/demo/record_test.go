@@ -144,12 +144,15 @@ func TestSecretIsNotHashed(t *testing.T) {
 // TestOpenState: the envelope comes off, and what is none is not taken for one.
 func TestOpenState(t *testing.T) {
 	for text, want := range map[string]string{
-		"1\x00{}":                 "0 {}",
-		"1\x02abcdefghabcdefgh{}": "2 {}",
-		"":                        "",
-		"1":                       "",
-		"2\x00{}":                 "",
-		"1\x03abcdefghabcdefgh{}": "",
+		"1\x00\x00{}":                    "0 {}",
+		"1\x00\x02abcdefghabcdefgh{}":    "2 {}",
+		"1\x03xyz\x02abcdefghabcdefgh{}": "2 {}",
+		"":                               "",
+		"1":                              "",
+		"1\x00":                          "",
+		"2\x00\x00{}":                    "",
+		"1\x09xyz\x00{}":                 "",
+		"1\x00\x03abcdefghabcdefgh{}":    "",
 	} {
 		writes, fields, ok := openState(text)
 		if got := string(rune('0'+writes)) + " " + fields; ok != (want != "") || ok && got != want {
