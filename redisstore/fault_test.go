@@ -84,7 +84,7 @@ func TestDeadlineOnStalledServer(t *testing.T) {
 		through.Load(ctx, store.NewHandle("")) // has 20 seconds to connect
 	})
 	<-began
-	eventually(t, "the store connects", func() bool { return proxy.Open() == 1 })
+	eventually(t, "the store connects", func() bool { return proxy.Open() >= 1 })
 	in(t, "Load while another one connects", func(ctx context.Context) error {
 		_, err := through.Load(ctx, store.NewHandle(""))
 		return err
