@@ -28,7 +28,7 @@ func TestNoResurrection(t *testing.T) {
 
 // short is the idle timeout where a test waits for it to pass: the engines'
 // clocks are real.
-const short = time.Second
+const short = 2 * time.Second
 
 func resurrect(t *testing.T, s store.Store, how, what string) {
 	owner := "alice " + t.Name()

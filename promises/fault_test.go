@@ -98,7 +98,7 @@ func TestWeakSettings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := startLoad(t, inProcess(t, site), true)
+			l := startLoad(t, inProcess(t, site), opts == nil) // the kernel keeps what it was given
 			l.works(300)
 			server.Kill()
 			server.Restart()

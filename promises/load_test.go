@@ -27,6 +27,7 @@ type load struct {
 	fresh map[string]string // item by the token of a session that was begun
 
 	stop  chan struct{}
+	end   func() // once: also when the test fails
 	group sync.WaitGroup
 }
 
@@ -45,6 +46,11 @@ const (
 // one request under way.
 func startLoad(t testing.TB, base string, lossy bool) *load {
 	l := &load{t: t, base: base, lossy: lossy, fresh: map[string]string{}, stop: make(chan struct{})}
+	l.end = sync.OnceFunc(func() {
+		close(l.stop)
+		l.group.Wait()
+	})
+	t.Cleanup(l.end)
 	for i := range shoppers {
 		v := newVisitor(t, base)
 		item := fmt.Sprintf("s%d-first", i)
@@ -144,8 +150,7 @@ func (l *load) works(more int64) {
 // was acknowledged, once; what was not, once or not at all.
 func (l *load) finish(limit time.Duration) {
 	l.t.Helper()
-	close(l.stop)
-	l.group.Wait()
+	l.end()
 	l.t.Logf("%d requests succeeded, %d failed, the slowest took %v", l.good.Load(), l.bad.Load(), time.Duration(l.slowest.Load()).Round(time.Millisecond))
 	if lost := l.lost(); l.lossy {
 		l.t.Logf("%d acknowledged writes are lost", lost)

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func TestUnblocked(t *testing.T) {
 	changed := *rec
 	changed.Version = store.NewVersion()
 	go func() {
-		time.Sleep(200 * time.Millisecond)
+		eventually(t, "WAIT waits", func() bool { return strings.Contains(r.do("INFO", "clients"), "blocked_clients:1") })
 		r.do("REPLICAOF", "127.0.0.1", "1")
 	}()
 	if err := s.Apply(t.Context(), &changed, rec.Version, time.Now()); !errors.Is(err, ErrUnconfirmed) {

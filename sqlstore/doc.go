@@ -42,7 +42,8 @@
 // # PostgreSQL
 //
 // Tested with PostgreSQL 15, through pgx (github.com/jackc/pgx/v5/stdlib, "pgx")
-// and lib/pq ("postgres"); it uses nothing newer than 12.
+// It uses nothing newer than 12. Not lib/pq: after a lost reply database/sql
+// repeats a write with it, as the driver cannot tell that it was sent.
 //
 //		db, err := sql.Open("pgx", "postgres://shop@db.internal/shop")
 //

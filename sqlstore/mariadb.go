@@ -73,13 +73,14 @@ var MariaDB = Dialect{&dialect{
 	last      BIGINT   NOT NULL,
 	forgotten BIGINT   NOT NULL
 ) ENGINE = InnoDB`,
+		// These rows are there to be locked, each for many owners.
+		`INSERT IGNORE INTO {meta} (id, format, oldest, last, forgotten) VALUES ` + mariaLockRows(),
 		// The first row is the table's. Numbers begin at the time, so that a
-		// cursor from a table that was here before is too old in this one. The
-		// others are there to be locked, each for many owners.
+		// cursor from a table that was here before is too old in this one. It
+		// comes last: whoever finds it takes the table for complete.
 		`INSERT INTO {meta} (id, format, oldest, last, forgotten)
 	SELECT 1, 1, 1, ms, ms FROM (SELECT CAST(unix_timestamp(now(3)) * 1000 AS SIGNED) AS ms) t
 	ON DUPLICATE KEY UPDATE id = 1`,
-		`INSERT IGNORE INTO {meta} (id, format, oldest, last, forgotten) VALUES ` + mariaLockRows(),
 	},
 }}
 

@@ -162,7 +162,11 @@ func (s *Store) lock(ctx context.Context, tx *sql.Tx, owner string) error {
 	if s.do.lock.none() || owner == "" {
 		return nil
 	}
-	_, err := execTx(ctx, tx, s.do.lock, s.scribe.number(owner))
+	var held any
+	err := s.do.lock.in(ctx, tx).QueryRowContext(ctx, s.scribe.number(owner)).Scan(&held)
+	if errors.Is(err, sql.ErrNoRows) { // no row would be no lock
+		return errors.New("the table of locks is not complete: call CreateTable")
+	}
 	return err
 }
 

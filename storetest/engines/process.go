@@ -127,8 +127,10 @@ func (p *process) Kill() {
 func (p *process) kill() {
 	if p.cmd != nil {
 		// It makes no more processes of its own once it has stopped.
-		p.cmd.Process.Signal(syscall.SIGSTOP)
-		family := children(p.cmd.Process.Pid)
+		var family []int
+		if p.cmd.Process.Signal(syscall.SIGSTOP) == nil { // else it has ended, and its id may be another's
+			family = children(p.cmd.Process.Pid)
+		}
 		p.cmd.Process.Kill() // by its id; an error says that it has ended already
 		<-p.exited
 		finish(family) // or they would be in the way of the next start

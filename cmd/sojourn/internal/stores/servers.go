@@ -56,6 +56,12 @@ func (s sqlServer) parse(name string) (*url.URL, error) {
 		return nil, &FormError{fmt.Sprintf("takes, for %s, %s://[name:password@]host[:port]/database; "+
 			"special characters in the password are written as %%XX", s.name, s.scheme)}
 	}
+	for name := range u.Query() {
+		// What is not understood must not be dropped: it may ask for encryption.
+		if name == "password" || s.scheme == "mysql" && name != "tls" {
+			return nil, &FormError{fmt.Sprintf("takes no %q after the ? for %s", name, s.name)}
+		}
+	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), s.port)
 	}
@@ -92,12 +98,11 @@ func hide(err error, u *url.URL) error {
 	if !ok || password == "" {
 		return err
 	}
+	text := err.Error()
 	for _, spelling := range []string{password, url.QueryEscape(password), url.PathEscape(password)} {
-		if strings.Contains(err.Error(), spelling) {
-			return errors.New(strings.ReplaceAll(err.Error(), spelling, "…"))
-		}
+		text = strings.ReplaceAll(text, spelling, "…")
 	}
-	return err
+	return errors.New(text)
 }
 
 // Schema returns the statements that make the table of the store that name
