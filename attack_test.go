@@ -270,10 +270,7 @@ func TestAttackDoubleClickEndOldest(t *testing.T) {
 func TestAttackRevokeFormer(t *testing.T) {
 	old := newMemory(t)
 	from := process(t, old)
-	to, _ := newManager(t, func(c *sojourn.Config) {
-		c.Keep = sojourn.InStore(newMemory(t))
-		c.AlsoRead = []sojourn.Former{{Keep: sojourn.InStore(old)}}
-	})
+	to := movingFrom(t, old)
 	thief := newBrowser(t, from)
 	var h string
 	thief.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice"); h = sojourn.From(ctx).Handle() })
@@ -525,25 +522,6 @@ func TestAttackLoadBound(t *testing.T) {
 			t.Errorf("loading took %v with StoreTimeout 4s", took)
 		}
 	})
-}
-
-// TestAttackUpdateNowEnded: an UpdateNow on a session that has ended is
-// answered as the handler meant.
-func TestAttackUpdateNowEnded(t *testing.T) {
-	m, _, _ := newStored(t, nil)
-	b := newBrowser(t, m)
-	b.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice") })
-	other := b.clone()
-	res := b.do(func(ctx context.Context) {
-		sojourn.Owner(ctx)
-		other.do(func(ctx context.Context) { sojourn.End(ctx) })
-		if _, err := counter.UpdateNow(ctx, func(n int, _ bool) (int, error) { return n + 1, nil }); !errors.Is(err, sojourn.ErrEnded) {
-			t.Errorf("UpdateNow: %v", err)
-		}
-	})
-	if res.StatusCode != 200 {
-		t.Errorf("answered %d", res.StatusCode)
-	}
 }
 
 // TestAttackCatchUpBackwards: a line whose last state is older than a

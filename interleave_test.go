@@ -95,10 +95,7 @@ func TestAttackRevokeBesideMove(t *testing.T) {
 	for _, one := range []bool{false, true} {
 		old := storetest.Faulty(newMemory(t), nil)
 		from := process(t, old)
-		to, _ := newManager(t, func(c *sojourn.Config) {
-			c.Keep = sojourn.InStore(newMemory(t))
-			c.AlsoRead = []sojourn.Former{{Keep: sojourn.InStore(old)}}
-		})
+		to := movingFrom(t, old)
 		b := newBrowser(t, from)
 		var h string
 		b.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice"); h = sojourn.From(ctx).Handle() })

@@ -25,6 +25,16 @@ func newMemory(t testing.TB) store.Store {
 	return s
 }
 
+// movingFrom makes a manager on a store of its own into which sessions move from
+// old.
+func movingFrom(t testing.TB, old store.Store) *sojourn.Manager {
+	t.Helper()
+	m, _ := newManager(t, func(c *sojourn.Config) {
+		c.Keep, c.AlsoRead = sojourn.InStore(newMemory(t)), []sojourn.Former{{Keep: sojourn.InStore(old)}}
+	})
+	return m
+}
+
 // TestMoving: sessions move alive from a cookie into a store, from a store into
 // another, and to another cookie's name. Parallel first requests join in one
 // record; after a sign-out the old value is dead, and so is a copy of it.

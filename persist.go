@@ -150,8 +150,7 @@ func (s *Session) own(l *loaded, secret record.Secret) {
 // took takes over what has been written: all that was done so far is in it.
 func (s *Session) took(l *loaded) {
 	s.saved = s.settled
-	before := s.basePermanent()
-	forced := s.forced || before != s.permanent()
+	forced := s.forced || permanent(s.base.State) != s.permanent()
 	s.shed, s.forced, s.renewed, s.abrupt, s.confirmed = false, false, false, false, true
 	if s.rebase(l); s.refused {
 		s.lose()
@@ -169,11 +168,6 @@ func (s *Session) resend(must bool) {
 	case !s.send && s.permanent() && s.navigation():
 		s.send, s.optional = true, true
 	}
-}
-
-func (s *Session) basePermanent() bool {
-	raw, ok := lookup(s.base.State, "_permanent")
-	return ok && truthy(raw)
 }
 
 // hold waits for this process's turn at a record, and brings the session up to

@@ -326,7 +326,7 @@ func TestSignInAndEnd(t *testing.T) {
 		if res := b.do(test.f); res.StatusCode != 200 {
 			t.Errorf("%s: answered %d", name, res.StatusCode)
 		}
-		if owner(b) != test.want || owner(old) != "" && name != "never" {
+		if owner(b) != test.want || owner(old) != "" {
 			t.Errorf("%s: %q, old %q", name, owner(b), owner(old))
 		}
 		b.do(func(ctx context.Context) {

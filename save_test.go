@@ -126,18 +126,14 @@ func TestGoneAway(t *testing.T) {
 	m, _, faulty := newStored(t, nil)
 	b := newBrowser(t, m)
 	b.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice") })
-	request := func() (*http.Request, context.CancelFunc) {
-		r, cancel := newRequest()
-		return r, cancel
-	}
-	r, cancel := request()
+	r, cancel := newRequest()
 	faulty.Plan(storetest.Every(storetest.Apply, 1, storetest.Fault{Do: cancel, After: storetest.ErrFault}))
 	res := b.send(r, func(_ http.ResponseWriter, r *http.Request) { color.Set(r.Context(), "blue") })
 	faulty.Plan(nil)
 	if res.StatusCode != 200 {
 		t.Errorf("went away during the write: %d", res.StatusCode)
 	}
-	r, cancel = request()
+	r, cancel = newRequest()
 	copied := b.clone()
 	b.send(r, func(_ http.ResponseWriter, r *http.Request) {
 		sojourn.Owner(r.Context())

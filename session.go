@@ -282,8 +282,10 @@ func (s *Session) Permanent() bool {
 	return s.permanent()
 }
 
-func (s *Session) permanent() bool {
-	raw, ok := lookup(s.view, "_permanent")
+func (s *Session) permanent() bool { return permanent(s.view) }
+
+func permanent(fields []EncodedField) bool {
+	raw, ok := lookup(fields, "_permanent")
 	return ok && truthy(raw)
 }
 

@@ -64,7 +64,7 @@ func items(b *browser) (list string) {
 // TestStored: sign-in, fields, flashes and sign-out, kept on the server; the
 // cookie holds a token and nothing else.
 func TestStored(t *testing.T) {
-	m, events, faulty := newStored(t, nil)
+	m, events, _ := newStored(t, nil)
 	b := newBrowser(t, m)
 	res := b.do(func(ctx context.Context) { color.Set(ctx, "blue") })
 	if line := setCookie(res); !strings.HasSuffix(line, "; Secure; HttpOnly; Path=/; SameSite=Lax") || len(b.cookies[tokenCookie]) != 68 {
@@ -109,7 +109,6 @@ func TestStored(t *testing.T) {
 	if e, _ := events.find(sojourn.EventRefused); e.Reason != sojourn.ReasonUnknown {
 		t.Errorf("refused because of %q", e.Reason)
 	}
-	_ = faulty
 }
 
 // TestCalls: what a request asks the store (promise 10).
