@@ -108,11 +108,13 @@ const (
 	ReasonTooLarge  Reason = "too-large" // longer than any cookie of ours, or inflates to more than the limit
 	ReasonMalformed Reason = "malformed" // not of the right form: parts, alphabet, timestamp
 	ReasonSignature Reason = "signature" // signed by none of the keys, or changed since
+	ReasonKey       Reason = "key"       // written with a key that is retired, or that the ring does not have
 	ReasonExpired   Reason = "expired"   // older than it may be
 	ReasonFuture    Reason = "future"    // issued later than now
 	ReasonPayload   Reason = "payload"   // rightly signed, but the content cannot be a session
 	ReasonDuplicate Reason = "duplicate" // several cookies of one name with differing values
 	ReasonUnknown   Reason = "unknown"   // a token of a session that has ended, or was never made
+	ReasonRevoked   Reason = "revoked"   // a session in a cookie that the revocation list says has ended
 	ReasonSecret    Reason = "secret"    // a token whose secret is not the session's: regenerated since, or guessed
 )
 

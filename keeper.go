@@ -1,6 +1,7 @@
 package sojourn
 
 import (
+	"context"
 	"time"
 
 	"github.com/sojourn-go/sojourn/internal/record"
@@ -80,6 +81,11 @@ type Traits struct {
 	// Err is why the codec cannot be used, such as a key that is missing.
 	// New reports it with its other complaints.
 	Err error
+
+	// Reload, which may be nil, reads the form's keys again from where they
+	// came from, so that they change without a restart. [Manager.Run] calls it
+	// about twice a minute. If it fails, the keys stay as they were.
+	Reload func(context.Context) error
 
 	// Cookie holds the form's own defaults; what [Config.Cookie] sets comes
 	// first.
