@@ -44,7 +44,7 @@ func (s *Session) save(h http.Header) error {
 		}
 		s.load() // Flask looks at every request's cookie: it may be due for a refresh
 	}
-	if s.m.keep.store != nil {
+	if s.stored != nil {
 		return s.saveStored(h)
 	}
 	s.settleAll()
@@ -118,11 +118,8 @@ func (s *Session) abandon(h http.Header) {
 // finish saves what a handler has changed since its response began. It is
 // called once, when the handler has returned.
 func (s *Session) finish() {
-	if s.m.keep.store == nil {
-		return // a cookie cannot be changed since its response began
-	}
 	s.mu.Lock()
-	if s.contents == nil {
+	if s.contents == nil || s.stored == nil { // a cookie cannot be changed since its response began
 		s.phase = finished
 		s.mu.Unlock()
 		return
@@ -161,11 +158,11 @@ const (
 // decide says what the response has to carry.
 func (s *Session) decide(h http.Header, now time.Time) verdict {
 	empty := s.id.owner == "" && len(s.view) == 0
-	if rules := s.m.keep.traits.Flask; rules != nil {
+	if rules := s.home.traits.Flask; rules != nil {
 		switch {
 		case empty && s.modified:
 			return sendDeletion
-		case !empty && (s.modified || s.from > 0 || rules.RefreshPermanent && s.permanent()):
+		case !empty && (s.modified || s.moved || rules.RefreshPermanent && s.permanent()):
 			return sendCookie
 		}
 		return sendNothing
@@ -220,7 +217,7 @@ func (s *Session) navigation() bool {
 
 // sendCookie puts the session into the cookie.
 func (s *Session) sendCookie(h http.Header, now time.Time) error {
-	keep := &s.m.keep
+	keep := s.home
 	s.identify(now)
 	rec := Snapshot{Handle: s.id.handle, Owner: s.id.owner, Created: s.id.created, LastSeen: now, State: s.view}
 	if s.idle && s.present && s.id == s.base.identity() {
@@ -240,14 +237,14 @@ func (s *Session) sendCookie(h http.Header, now time.Time) error {
 	if err := s.measure(line); err != nil {
 		return err
 	}
-	s.setCookies(h, append(s.formerDeletions(), line))
+	s.setCookies(h, append(s.otherDeletions(), line))
 	s.announce()
 	return nil
 }
 
 // identify gives a session that begins here its identity.
 func (s *Session) identify(now time.Time) {
-	if s.id.handle == "" && !s.m.keep.traits.Clockless {
+	if s.id.handle == "" && !s.home.traits.Clockless {
 		s.id.handle = handle.New(s.id.owner)
 	}
 	if s.id.created.IsZero() {
@@ -279,14 +276,14 @@ func (s *Session) announce() {
 // measure refuses a Set-Cookie line that browsers would drop without a word.
 func (s *Session) measure(line string) error {
 	limit := maxSetCookie
-	rules := s.m.keep.traits.Flask
+	rules := s.home.traits.Flask
 	if rules != nil {
 		limit = rules.MaxCookieSize
 	}
 	if limit == 0 || len(line) <= limit {
 		return nil
 	}
-	err := tooLarge(s.m.keep.cookie.name, len(line), limit, s.view)
+	err := tooLarge(s.home.cookie.name, len(line), limit, s.view)
 	if rules != nil {
 		s.event(Event{Kind: EventTooLarge, Err: err}) // Flask warns and sends
 		return nil
@@ -302,25 +299,25 @@ func (s *Session) sendDeletion(h http.Header) {
 }
 
 func (s *Session) deleteCookies(h http.Header) {
-	lines := s.formerDeletions()
-	_, found, _, _ := s.m.keep.cookie.read(s.request.Header)
-	if found || s.m.keep.traits.Flask != nil {
-		_ = s.measure(s.m.keep.cookie.deletion) // an event where Flask warns; ours is never too large
-		lines = append(lines, s.m.keep.cookie.deletion)
+	lines := s.otherDeletions()
+	_, found, _, _ := s.home.cookie.read(s.request.Header)
+	if found || s.home.traits.Flask != nil {
+		_ = s.measure(s.home.cookie.deletion) // an event where Flask warns; ours is never too large
+		lines = append(lines, s.home.cookie.deletion)
 	}
 	if len(lines) > 0 {
 		s.setCookies(h, lines)
 	}
 }
 
-// formerDeletions are the lines that delete the former cookies that came in.
-// They go with every cookie that is sent: one that stayed could shadow it, or
+// otherDeletions are the lines that delete the cookies of other places that came
+// in. They go with every cookie that is sent: one that stayed could shadow it, or
 // come to life again when it has gone.
-func (s *Session) formerDeletions() []string {
+func (s *Session) otherDeletions() []string {
 	var lines []string
-	for i := range s.m.former {
-		f := &s.m.former[i].cookie
-		if f.deletion == s.m.keep.cookie.deletion {
+	for _, src := range s.m.order {
+		f := &src.cookie
+		if f.deletion == s.home.cookie.deletion || slices.Contains(lines, f.deletion) {
 			continue
 		}
 		if _, found, _, _ := f.read(s.request.Header); found {
@@ -335,10 +332,10 @@ func (s *Session) formerDeletions() []string {
 // response never sets one cookie twice (RFC 6265bis 4.1.1). Flask keeps both.
 func (s *Session) setCookies(h http.Header, lines []string) {
 	old := h["Set-Cookie"]
-	if len(old) > 0 && !s.m.keep.cookie.bare {
+	if len(old) > 0 && !s.home.cookie.bare {
 		old = slices.DeleteFunc(slices.Clone(old), func(line string) bool {
 			name, _, _ := strings.Cut(line, "=")
-			return strings.TrimSpace(name) == s.m.keep.cookie.name
+			return strings.TrimSpace(name) == s.home.cookie.name
 		})
 	}
 	h["Set-Cookie"] = append(old, lines...)

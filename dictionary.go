@@ -119,7 +119,7 @@ func (s *Session) Has(name string) bool {
 func (s *Session) Clear() {
 	s.use()
 	defer s.unlock()
-	traits := &s.m.keep.traits
+	traits := &s.home.traits
 	if traits.Flask != nil {
 		if s.writeLocked(op{kind: opClear}) {
 			s.id.owner = ""

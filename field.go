@@ -198,7 +198,7 @@ func (b BoundField[T]) UpdateNow(change func(value T, present bool) (T, error)) 
 // check returns why the field may not be written at all, if so. The error
 // sticks.
 func (b BoundField[T]) check() error {
-	if b.secret && !b.s.m.keep.traits.Sealed {
+	if b.secret && !b.s.sealed() {
 		return b.s.fieldError(b.name, ErrSecretReadable)
 	}
 	return b.s.checkName(b.name)

@@ -95,7 +95,7 @@ const (
 // Former is a way of keeping sessions that is being left behind. A session
 // found there goes on under [Config.Keep], with its owner, its fields and its
 // absolute deadline; the response that moves it deletes the former cookie. From
-// a store into a cookie no session moves.
+// a store into a cookie no session moves, but it can [Former.Stay].
 type Former struct {
 	// Keep is how the former sessions were kept.
 	Keep Keeper
@@ -106,6 +106,13 @@ type Former struct {
 	// Until ends the move: from then on the former cookie is not read. Zero
 	// is never.
 	Until time.Time
+
+	// Stay leaves sessions where they are found, instead of moving them to
+	// [Config.Keep]'s place. It is the first of two steps of a roll-out in
+	// which processes of two versions run side by side: first every process
+	// learns to use what is to come, with Stay, and then, one after the other,
+	// they put it in Keep, and what was there in AlsoRead.
+	Stay bool
 }
 
 // A Manager keeps the sessions of one application. Make it with [New], wrap
@@ -113,6 +120,7 @@ type Former struct {
 type Manager struct {
 	keep         source
 	former       []source
+	order        []*source // in which cookies are looked for
 	idle         time.Duration
 	absolute     time.Duration
 	anonymous    time.Duration
@@ -136,6 +144,9 @@ type source struct {
 	traits Traits
 	cookie cookieSpec
 	until  time.Time
+	former bool    // of AlsoRead
+	stay   bool    // what is found there is left there
+	spill  *source // where a session goes on that outgrows the cookie; its tokens come in the same cookie
 }
 
 const (
@@ -167,7 +178,7 @@ func New(config Config) (*Manager, error) {
 	for i, f := range config.AlsoRead {
 		field := fmt.Sprintf("Config.AlsoRead[%d]", i)
 		s, err := newSource(field, f.Keep, f.Cookie)
-		s.until = f.Until
+		s.until, s.former, s.stay = f.Until, true, f.Stay
 		if err == nil && s.traits.Flask != nil && m.keep.traits.Flask == nil {
 			err = fmt.Errorf("sojourn: %s.Keep: flask.Exact has no clocks to move; use flask.Signed, which reads the same cookies", field)
 		}
@@ -178,7 +189,24 @@ func New(config Config) (*Manager, error) {
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
+	m.setOrder()
 	return m, nil
+}
+
+// setOrder puts first what sessions may have moved to already, then Keep, and
+// then what they move from.
+func (m *Manager) setOrder() {
+	m.order = []*source{&m.keep}
+	for i := range m.former {
+		if f := &m.former[i]; f.stay {
+			m.order = slices.Insert(m.order, len(m.order)-1, f)
+		}
+	}
+	for i := range m.former {
+		if f := &m.former[i]; !f.stay {
+			m.order = append(m.order, f)
+		}
+	}
 }
 
 func newSource(field string, keep Keeper, cookie Cookie) (source, error) {
@@ -259,9 +287,9 @@ func (m *Manager) checkStore(keep Keeper) error {
 		problems = append(problems, errors.New("sojourn: Config.OwnerLimit and EndOldest: only a store can count an owner's sessions; use InStore, or leave them empty"))
 	}
 	for i, f := range m.former {
-		if keep.store == nil && f.store != nil {
+		if keep.store == nil && f.store != nil && !f.stay {
 			problems = append(problems, fmt.Errorf("sojourn: Config.AlsoRead[%d].Keep: sessions do not move from a store into a cookie, "+
-				"which could show what was secret and not end what was copied; keep them in a store", i))
+				"which could show what was secret and not end what was copied; keep them in a store, or set Stay to leave them there", i))
 		}
 	}
 	if m.ownerLimit < 0 {

@@ -161,7 +161,7 @@ func (s *Session) updateNow(name string, change changeFunc) error {
 	if s.inUpdate() {
 		return s.fieldError(name, errInUpdate)
 	}
-	if s.m.keep.store != nil {
+	if s.inStore() {
 		return s.storeNow(name, change)
 	}
 	for {

@@ -66,7 +66,7 @@ func (s *Session) persist(touch bool) error {
 	if s.phase == committed { // of a stream: the visitor has often gone when it ends
 		ctx = context.WithoutCancel(ctx)
 	}
-	c := s.m.call(ctx, s.m.keep.store)
+	c := s.m.call(ctx, s.home.store)
 	var err error
 	switch {
 	case s.now == nil && s.id.owner == "" && len(s.view) == 0:
@@ -434,7 +434,7 @@ func (s *Session) sendToken(h http.Header, public bool) {
 			expires = s.now.record.Deadline()
 		}
 		text := record.Token{Handle: s.now.record.Handle, Secret: s.secret}.Text()
-		s.setCookies(h, append(s.formerDeletions(), s.m.keep.cookie.line(text, expires, false)))
+		s.setCookies(h, append(s.otherDeletions(), s.home.cookie.line(text, expires, false)))
 		s.send, s.drop = false, false
 	case s.drop:
 		s.deleteCookies(h)

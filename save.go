@@ -64,7 +64,7 @@ func (s *Session) Reload() error {
 	if s.stored == nil || s.now == nil || s.err != nil || s.lost {
 		return s.failure()
 	}
-	c := s.m.call(s.request.Context(), s.m.keep.store)
+	c := s.m.call(s.request.Context(), s.home.store)
 	l, err := c.load(s.now.record.Handle, nil)
 	switch {
 	case err != nil && !errors.Is(err, store.ErrGone):
@@ -108,7 +108,7 @@ func (s *Session) storeNow(name string, change changeFunc) error {
 		return s.outage
 	}
 	s.modified = true
-	c := s.m.call(s.request.Context(), s.m.keep.store)
+	c := s.m.call(s.request.Context(), s.home.store)
 	for {
 		if s.signedIn || s.renewed { // it has to be in the record that is to stay
 			if err := s.persist(false); err != nil {
@@ -260,7 +260,7 @@ func (s *Session) endRecord() (bool, error) {
 	if s.now == nil || s.lost {
 		return false, nil
 	}
-	c := s.m.call(context.WithoutCancel(s.request.Context()), s.m.keep.store)
+	c := s.m.call(context.WithoutCancel(s.request.Context()), s.home.store)
 	err := c.end(s.now.record.Handle, 0, store.NewVersion(), time.Now())
 	switch {
 	case err == nil:

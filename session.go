@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/internal/record"
 	"github.com/sojourn-go/sojourn/internal/tagged"
 )
 
@@ -43,7 +44,8 @@ type Session struct {
 // contents is what is known of a session once its cookie has been looked at.
 type contents struct {
 	// What came in.
-	from    int      // which source: 0 is Keep, then AlsoRead
+	home    *source  // where it is kept
+	moved   bool     // it came from elsewhere
 	base    Snapshot // as it was loaded; its zero value is a session that does not exist yet
 	present bool     // base came from a valid cookie
 	adopt   bool     // base has to be rewritten in our form
@@ -64,7 +66,7 @@ type contents struct {
 	flashes  []FlashMessage
 	tracked  []trackedValue
 	room     [6]EncodedField // of base.State, where that is enough
-	*stored                  // nil unless Keep is a store
+	*stored                  // nil unless home is a store
 }
 
 // identity is what a session is apart from its fields.
@@ -131,7 +133,13 @@ func (s *Session) unlock() {
 
 // event notes e, to be emitted by unlock.
 func (s *Session) event(e Event) {
-	e.Time, e.Cookie = time.Now(), first(e.Cookie, s.m.keep.cookie.name)
+	e.Time = time.Now()
+	if e.Cookie == "" {
+		e.Cookie = s.m.keep.cookie.name
+		if s.contents != nil {
+			e.Cookie = s.home.cookie.name
+		}
+	}
 	if e.Route = s.request.Pattern; e.Route == "" {
 		e.Route = s.request.Method + " " + s.request.URL.Path
 	}
@@ -155,9 +163,7 @@ func (s *Session) load() {
 		return
 	}
 	s.contents = new(contents)
-	if s.m.keep.store != nil {
-		s.stored = new(stored)
-	}
+	s.settleIn(&s.m.keep)
 	now := time.Now()
 	var refused []Event
 	defer func() {
@@ -165,8 +171,7 @@ func (s *Session) load() {
 			s.event(e)
 		}
 	}()
-	for i := range 1 + len(s.m.former) {
-		src := s.m.source(i)
+	for _, src := range s.m.order {
 		if !src.until.IsZero() && !now.Before(src.until) {
 			continue
 		}
@@ -178,7 +183,7 @@ func (s *Session) load() {
 			continue
 		}
 		if err == nil {
-			err = s.open(i, src, text, now)
+			err = s.open(src, text, now)
 		}
 		if _, no := errors.AsType[*RefusedError](err); no {
 			refused = append(refused, Event{Kind: EventRefused, Cookie: src.cookie.name, Reason: ReasonOf(err), Err: err})
@@ -196,20 +201,34 @@ func (s *Session) load() {
 
 // open takes over the session that text stands for. What is not to be trusted
 // is a [RefusedError].
-func (s *Session) open(i int, src *source, text string, now time.Time) error {
-	if src.store != nil {
-		return s.openToken(i, src, text, now)
+func (s *Session) open(src *source, text string, now time.Time) error {
+	if src.spill != nil {
+		if _, ok := record.ParseToken(text); ok {
+			src = src.spill
+		}
 	}
-	moving := s.m.keep.store != nil
+	if src.store != nil {
+		return s.openToken(src, text, now)
+	}
+	moving := s.m.keep.store != nil && !src.stay
 	d, err := src.codec.Decode(text, Use{Cookie: src.cookie.name, Now: now, Moving: moving, Room: s.room[:0:len(s.room)]})
 	switch {
 	case err != nil:
 		return err
 	case moving:
-		return s.moveSnapshot(i, &d, now)
+		return s.moveSnapshot(src, &d, now)
 	}
-	s.accept(i, &d, now)
+	s.accept(src, &d, now)
 	return nil
+}
+
+// settleIn makes src the place where the session is kept.
+func (s *Session) settleIn(src *source) {
+	if s.home = src; src.store == nil {
+		s.stored = nil
+	} else if s.stored == nil {
+		s.stored = new(stored)
+	}
 }
 
 // unavailable notes that the session could not be loaded. That sticks: nothing
@@ -223,24 +242,23 @@ func (s *Session) unavailable(err error) {
 	s.event(Event{Kind: EventStore, Err: err})
 }
 
-// source returns Keep's source for 0 and the former ones after it.
-func (m *Manager) source(i int) *source {
-	if i == 0 {
-		return &m.keep
-	}
-	return &m.former[i-1]
-}
-
-// accept takes over what the i-th source held, if its time has not run out.
-func (s *Session) accept(i int, d *Decoded, now time.Time) {
+// accept takes over what a cookie held, if its time has not run out.
+func (s *Session) accept(src *source, d *Decoded, now time.Time) {
 	if d.Owner == "" && len(d.State) == 0 {
 		return // bookkeeping alone is no session
 	}
-	if !s.m.keep.traits.Clockless && now.After(s.m.deadline(&d.Snapshot)) {
+	if !src.traits.Clockless && now.After(s.m.deadline(&d.Snapshot)) {
 		s.event(Event{Kind: EventExpired, Handle: d.Handle, Owner: d.Owner})
 		return
 	}
-	s.from, s.present, s.adopt = i, true, i > 0 || d.Adopt
+	if src.stay {
+		s.settleIn(src)
+	}
+	s.moved, s.present = src != s.home, true
+	s.adopt = s.moved || d.Adopt
+	if owner := src.traits.OwnerField; s.moved && owner != s.home.traits.OwnerField {
+		d.State = without(d.State, owner) // it has another place there
+	}
 	s.base = d.Snapshot
 	s.view = d.State
 	s.id = d.identity()
@@ -488,3 +506,17 @@ func (s *Session) unsaved() error {
 
 // Format writes no more than what it is: a Session holds the request's header.
 func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, "sojourn.Session") }
+
+// inStore reports whether the session is kept in a store.
+func (s *Session) inStore() bool {
+	s.use()
+	defer s.unlock()
+	return s.stored != nil
+}
+
+// sealed reports whether the session is kept where the visitor cannot read it.
+func (s *Session) sealed() bool {
+	s.use()
+	defer s.unlock()
+	return s.home.traits.Sealed
+}

@@ -82,7 +82,7 @@ func (s *Session) Owner() (string, bool) {
 
 // End is the function [End] for a session at hand.
 func (s *Session) End() {
-	if s.m.keep.store != nil {
+	if s.inStore() {
 		s.endStored()
 		return
 	}

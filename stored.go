@@ -28,16 +28,22 @@ type stored struct {
 	shed      bool          // the fields of the record before are not carried over
 }
 
-// openToken finds the session of a token that came in by the i-th source, and
-// takes it over if there is one that lives.
-func (s *Session) openToken(i int, src *source, text string, now time.Time) error {
+// openToken finds the session of a token that came in, and takes it over if
+// there is one that lives.
+func (s *Session) openToken(src *source, text string, now time.Time) error {
 	token, ok := record.ParseToken(text)
 	if !ok {
 		return &RefusedError{ReasonMalformed, "not of the form of a token"}
 	}
-	if i > 0 {
-		return s.moveRecord(i, src, token, now)
+	if src.former && !src.stay {
+		return s.moveRecord(src, token, now)
 	}
+	s.settleIn(src)
+	defer func() {
+		if !s.present { // it is not there, so a new one begins where new ones do
+			s.settleIn(&s.m.keep)
+		}
+	}()
 	l, secret, err := s.find(s.loading(src.store), token.Handle, now, token.Secret)
 	if ReasonOf(err) == ReasonUnknown {
 		s.dead = token
@@ -46,7 +52,7 @@ func (s *Session) openToken(i int, src *source, text string, now time.Time) erro
 		return err
 	}
 	s.late = secret != token.Secret
-	s.take(i, l, secret, s.late)
+	s.take(src, l, secret, s.late)
 	return nil
 }
 
@@ -105,8 +111,8 @@ func (l *loaded) snapshot() Snapshot {
 }
 
 // take takes over a record that was found.
-func (s *Session) take(i int, l *loaded, secret record.Secret, send bool) {
-	s.from, s.present = i, true
+func (s *Session) take(src *source, l *loaded, secret record.Secret, send bool) {
+	s.moved, s.present = src != s.home, true
 	s.secret, s.send, s.optional = secret, send, send
 	s.rebase(l)
 }
@@ -141,15 +147,15 @@ func (s *Session) rebase(l *loaded) {
 // handle, and gets a secret that is derived from its old one, so that parallel
 // requests join in one new record. If it is the same store, under another
 // cookie's name, the record stays as it is.
-func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Time) error {
-	joined, err := s.join(i, token.Handle, now, token.Secret.Derive(), token.Secret)
+func (s *Session) moveRecord(src *source, token record.Token, now time.Time) error {
+	joined, err := s.join(src, token.Handle, now, token.Secret.Derive(), token.Secret)
 	if joined || err != nil {
 		return err
 	}
 	c := s.loading(src.store)
 	old, secret, err := s.find(c, token.Handle, now, token.Secret)
 	if ReasonOf(err) == ReasonUnknown { // another request may have moved it since we looked
-		if joined, jerr := s.join(i, token.Handle, now, token.Secret.Derive()); joined || jerr != nil {
+		if joined, jerr := s.join(src, token.Handle, now, token.Secret.Derive()); joined || jerr != nil {
 			return jerr
 		}
 	}
@@ -157,7 +163,7 @@ func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Ti
 		return err
 	}
 	snap := old.snapshot()
-	if err := s.move(i, &snap, old.record.Facts, now, secret.Derive()); err != nil || s.now == nil {
+	if err := s.move(src, &snap, old.record.Facts, now, secret.Derive()); err != nil || s.now == nil {
 		return err
 	}
 	c.wrote = true // the move has been made: the client's going away no longer stops it
@@ -166,7 +172,7 @@ func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Ti
 	// signed out there.
 	switch err := c.end(token.Handle, 0, secret.MoveMark(), now); {
 	case errors.Is(err, store.ErrGone):
-		err := s.loading(s.m.keep.store).end(token.Handle, 0, store.NewVersion(), now)
+		err := s.loading(s.home.store).end(token.Handle, 0, store.NewVersion(), now)
 		if err != nil && !answer(err) {
 			return err
 		}
@@ -181,11 +187,11 @@ func (s *Session) moveRecord(i int, src *source, token record.Token, now time.Ti
 // leave lets go of a session that was taken over.
 func (s *Session) leave() {
 	*s.stored = stored{loadCall: s.loadCall}
-	s.from, s.present, s.base, s.view, s.id = 0, false, Snapshot{}, nil, identity{}
+	s.moved, s.present, s.base, s.view, s.id = false, false, Snapshot{}, nil, identity{}
 }
 
 // moveSnapshot takes over a session from a cookie.
-func (s *Session) moveSnapshot(i int, d *Decoded, now time.Time) error {
+func (s *Session) moveSnapshot(src *source, d *Decoded, now time.Time) error {
 	if d.Owner == "" && len(d.State) == 0 {
 		return nil // bookkeeping alone is no session
 	}
@@ -200,33 +206,33 @@ func (s *Session) moveSnapshot(i int, d *Decoded, now time.Time) error {
 		s.event(Event{Kind: EventExpired, Handle: d.Handle, Owner: d.Owner})
 		return nil
 	}
-	joined, err := s.join(i, d.Handle, now, secrets...)
+	joined, err := s.join(src, d.Handle, now, secrets...)
 	if joined || err != nil {
 		return err
 	}
-	if owner := s.m.former[i-1].traits.OwnerField; owner != "" { // it is in the record's head now
+	if owner := src.traits.OwnerField; owner != "" { // it is in the record's head now
 		d.State = without(d.State, owner)
 	}
-	return s.move(i, &d.Snapshot, "", now, secrets...)
+	return s.move(src, &d.Snapshot, "", now, secrets...)
 }
 
 // join takes over the record that another request has moved a session into. It
 // reports false if there is none.
-func (s *Session) join(i int, handle string, now time.Time, secrets ...record.Secret) (bool, error) {
-	l, secret, err := s.find(s.loading(s.m.keep.store), handle, now, secrets...)
+func (s *Session) join(src *source, handle string, now time.Time, secrets ...record.Secret) (bool, error) {
+	l, secret, err := s.find(s.loading(s.home.store), handle, now, secrets...)
 	if ReasonOf(err) == ReasonUnknown {
 		return false, nil
 	}
 	if err == nil && l != nil {
-		s.take(i, l, secret, true)
+		s.take(src, l, secret, true)
 	}
 	return true, err
 }
 
 // move makes the record that a former session goes on in. secrets are as for
 // join, the first being the one to use.
-func (s *Session) move(i int, from *Snapshot, facts string, now time.Time, secrets ...record.Secret) error {
-	c := s.loading(s.m.keep.store)
+func (s *Session) move(src *source, from *Snapshot, facts string, now time.Time, secrets ...record.Secret) error {
+	c := s.loading(s.home.store)
 	l, err := s.m.newRecord(from, now, secrets[0])
 	if err != nil {
 		return err
@@ -235,20 +241,20 @@ func (s *Session) move(i int, from *Snapshot, facts string, now time.Time, secre
 	if l.record.HoldUntil = l.record.AbsoluteDeadline; from.Owner == "" { // no copy of it is younger than now
 		l.record.HoldUntil = millis(now.Add(s.m.idleTimeout("")))
 	}
-	if until := s.m.former[i-1].until; !until.IsZero() && until.Before(l.record.HoldUntil) {
+	if until := src.until; !until.IsZero() && until.Before(l.record.HoldUntil) {
 		l.record.HoldUntil = until.Truncate(time.Millisecond)
 	}
 	_, err = c.create(l, store.CreateOptions{Now: now, End: store.Ending{Mark: store.NewVersion(), Now: now}})
 	switch {
 	case errors.Is(err, store.ErrExists): // another request was quicker
-		_, err = s.join(i, from.Handle, now, secrets...)
+		_, err = s.join(src, from.Handle, now, secrets...)
 		return err
 	case errors.Is(err, store.ErrGone):
 		return &RefusedError{ReasonUnknown, "its session went on elsewhere, and has ended there"}
 	case err != nil:
 		return err
 	}
-	s.take(i, l, secrets[0], true)
+	s.take(src, l, secrets[0], true)
 	s.event(Event{Kind: EventAdopted})
 	return nil
 }
