@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/store"
 )
 
 // commit saves the session: it decides what the response has to carry and
@@ -47,6 +48,11 @@ func (s *Session) save(h http.Header) error {
 	if s.stored != nil {
 		return s.saveStored(h)
 	}
+	return s.saveCookie(h)
+}
+
+// saveCookie saves a session that is kept in the cookie.
+func (s *Session) saveCookie(h http.Header) error {
 	s.settleAll()
 	if s.err != nil {
 		return s.err
@@ -57,20 +63,59 @@ func (s *Session) save(h http.Header) error {
 	if s.used {
 		addVary(h)
 	}
-	switch now := time.Now(); s.decide(h, now) {
-	case sendCookie:
-		return s.sendCookie(h, now)
-	case sendTouch:
-		err := s.sendCookie(h, now)
-		if _, large := errors.AsType[*TooLargeError](err); large {
-			s.event(Event{Kind: EventTooLarge, Err: err}) // it can wait
-			return nil
+	if s.outage != nil {
+		if len(s.ops) == 0 && !s.signedIn && !s.forced {
+			return nil // read as empty, by Config.Outage
 		}
-		return err
-	case sendDeletion:
+		return s.outage
+	}
+	now := time.Now()
+	switch s.decide(h, now) {
+	case changeCookie:
+		return s.sendChange(h, now)
+	case touchCookie:
+		return s.sendTouch(h, now)
+	case deleteCookie:
 		s.sendDeletion(h)
 	}
 	return nil
+}
+
+// sendChange sends the cookie. If the session does not fit into it, it goes on in
+// the store that was named for that.
+func (s *Session) sendChange(h http.Header, now time.Time) error {
+	err := s.checkStill()
+	if ReasonOf(err) == ReasonRevoked {
+		return s.overtaken(h, now)
+	}
+	if err == nil {
+		err = s.sendCookie(h, now)
+	}
+	if _, large := errors.AsType[*TooLargeError](err); large && s.home.spill != nil && len(s.id.owner) <= store.MaxOwner {
+		return s.outgrow(h)
+	}
+	return err
+}
+
+// sendTouch sends the cookie though nothing has changed: it can wait if that
+// cannot be.
+func (s *Session) sendTouch(h http.Header, now time.Time) error {
+	err := s.checkStill()
+	if ReasonOf(err) == ReasonRevoked {
+		return nil
+	}
+	if err == nil {
+		err = s.sendCookie(h, now)
+	}
+	if _, large := errors.AsType[*TooLargeError](err); large {
+		s.event(Event{Kind: EventTooLarge, Err: err})
+		return nil
+	}
+	if _, failed := errors.AsType[*StoreError](err); failed {
+		s.event(Event{Kind: EventStore, Err: err})
+		return nil
+	}
+	return err
 }
 
 // untouched commits a session that nobody has used, which costs next to nothing.
@@ -149,10 +194,10 @@ func (s *Session) vary(h http.Header) {
 type verdict uint8
 
 const (
-	sendNothing verdict = iota
-	sendCookie
-	sendTouch // the cookie too, but nothing is lost without it
-	sendDeletion
+	nothing verdict = iota
+	changeCookie
+	touchCookie // send it too, but nothing is lost without it
+	deleteCookie
 )
 
 // decide says what the response has to carry.
@@ -161,23 +206,23 @@ func (s *Session) decide(h http.Header, now time.Time) verdict {
 	if rules := s.home.traits.Flask; rules != nil {
 		switch {
 		case empty && s.modified:
-			return sendDeletion
+			return deleteCookie
 		case !empty && (s.modified || s.moved || rules.RefreshPermanent && s.permanent()):
-			return sendCookie
+			return changeCookie
 		}
-		return sendNothing
+		return nothing
 	}
 	switch {
 	case empty && (s.ended || s.present):
-		return sendDeletion
+		return deleteCookie
 	case empty:
-		return sendNothing
+		return nothing
 	case s.forced || s.changed():
-		return sendCookie
-	case (s.adopt || s.touchDue(now)) && s.navigation() && !declaredPublic(h):
-		return sendTouch
+		return changeCookie
+	case (s.adopt || s.rewrite || s.touchDue(now)) && s.navigation() && !declaredPublic(h):
+		return touchCookie
 	}
-	return sendNothing
+	return nothing
 }
 
 // changed reports whether the session differs from what came in.
@@ -219,6 +264,9 @@ func (s *Session) navigation() bool {
 func (s *Session) sendCookie(h http.Header, now time.Time) error {
 	keep := s.home
 	s.identify(now)
+	if err := s.laterThanEnds(); err != nil {
+		return err
+	}
 	rec := Snapshot{Handle: s.id.handle, Owner: s.id.owner, Created: s.id.created, LastSeen: now, State: s.view}
 	if s.idle && s.present && s.id == s.base.identity() {
 		rec.LastSeen = s.base.LastSeen
@@ -235,6 +283,9 @@ func (s *Session) sendCookie(h http.Header, now time.Time) error {
 	}
 	line := keep.cookie.line(text, expires, false)
 	if err := s.measure(line); err != nil {
+		return err
+	}
+	if err := s.endBefore(); err != nil {
 		return err
 	}
 	s.setCookies(h, append(s.otherDeletions(), line))

@@ -14,7 +14,7 @@ const module = "github.com/sojourn-go/sojourn"
 // may use none. Imports run one way. Do not change this table to mend a build:
 // change the import, or DESIGN's house plan first.
 var mayImport = map[string][]string{
-	".":                         {"store", "internal/handle", "internal/queue", "internal/record", "internal/tagged", "internal/writer"},
+	".":                         {"keys", "store", "internal/handle", "internal/queue", "internal/record", "internal/revoked", "internal/seal", "internal/tagged", "internal/writer"},
 	"store":                     {"internal/handle"},
 	"memstore":                  {"store"},
 	"sqlstore":                  {"store", "sqlstore/internal/upgrade"},
@@ -23,6 +23,8 @@ var mayImport = map[string][]string{
 	"storetest/engines":         {},
 	"internal/queue":            {},
 	"internal/record":           {"store", "internal/handle", "internal/tagged"},
+	"internal/revoked":          {"store", "internal/handle"},
+	"internal/seal":             {},
 	"keys":                      {},
 	"internal/handle":           {},
 	"internal/tagged":           {},

@@ -20,6 +20,8 @@ const (
 	EventAdopted     EventKind = "adopted"          // another program's session, or a former cookie's, is ours from here on
 	EventRefused     EventKind = "refused"          // a cookie was not accepted; Reason says why
 	EventDuplicate   EventKind = "duplicate-cookie" // several cookies of the session's name came in
+	EventSpilled     EventKind = "spilled"          // it no longer fits into its cookie and goes on in the store that Keeper.SpillTo named
+	EventKeys        EventKind = "keys-failed"      // the keys could not be read again, and stay as they were
 	EventFieldType   EventKind = "field-type"       // a stored value is not of the field's type and reads as absent
 	EventTooLarge    EventKind = "too-large"        // flask.Exact sent a cookie that browsers may drop, or a touch did not fit; a change that does not is commit-failed
 	EventLate        EventKind = "late-change"      // a change after the response began was lost
@@ -34,7 +36,7 @@ const (
 
 var eventKinds = [...]EventKind{EventCreated, EventSignedIn, EventRegenerated, EventEnded, EventExpired, EventAdopted, EventRefused,
 	EventDuplicate, EventFieldType, EventTooLarge, EventLate, EventLateUse, EventUncached, EventUnsent, EventFailed,
-	EventDropped, EventRevoked, EventStore}
+	EventDropped, EventRevoked, EventStore, EventSpilled, EventKeys}
 
 // An Event tells an operator what happened to a session. It never holds a
 // token, a cookie or a field's value. Which parts are set depends on the kind.
@@ -60,7 +62,7 @@ func (e Event) Level() slog.Level {
 			return slog.LevelWarn // the visitor's doing
 		}
 		return slog.LevelError
-	case EventStore, EventFieldType, EventTooLarge, EventLate, EventLateUse, EventUncached, EventUnsent, EventDuplicate:
+	case EventStore, EventKeys, EventFieldType, EventTooLarge, EventLate, EventLateUse, EventUncached, EventUnsent, EventDuplicate:
 		return slog.LevelWarn
 	case EventRefused:
 		if e.Reason == ReasonPayload || e.Reason == ReasonTooLarge {

@@ -540,7 +540,7 @@ func TestVerifiedPrinted(t *testing.T) {
 	t.Logf("%+v %v", *ring(t), struct {
 		r *keys.Ring
 		k keys.Key
-	}{ring(t), ring(t).At(0)})
+	}{ring(t), ring(t).Active()})
 }
 
 type selfish struct{ ctx context.Context }

@@ -15,6 +15,7 @@ import (
 type Keeper struct {
 	codec    Codec
 	store    store.Store
+	spill    store.Store
 	nilStore bool
 }
 
@@ -26,6 +27,19 @@ func InStore(s store.Store) Keeper { return Keeper{store: s, nilStore: s == nil}
 // InCookie keeps whole sessions in the cookie, in the form that codec gives
 // them. Applications call the functions that choose a codec for them instead.
 func InCookie(codec Codec) Keeper { return Keeper{codec: codec} }
+
+// SpillTo returns a keeper that does as k, but moves a session that no longer fits
+// into its cookie to s, where it goes on for the rest of its life: the cookie then
+// holds a token. Without it such a change is a [TooLargeError].
+//
+// It is for encrypted cookies: a form that the visitor can read is one that other
+// programs read, and they would not know the token. A copy of the cookie from
+// before can be used until its timeout, as with any cookie; with
+// [Config.Revocations] it leads to the session in s.
+func (k Keeper) SpillTo(s store.Store) Keeper {
+	k.spill, k.nilStore = s, k.nilStore || s == nil
+	return k
+}
 
 // A Codec, for those who write a form of their own, turns a whole [Snapshot] into the text of a cookie and back. It
 // decides about form, keys and freshness of the text; the [Manager] decides
@@ -67,6 +81,10 @@ type Decoded struct {
 	// Adopt is true when the text lacks what the form adds to a session
 	// that another program made. The next response that may will add it.
 	Adopt bool
+
+	// Rewrite is true when the text was written with a key that is not active
+	// any more. The next response that may will write it anew.
+	Rewrite bool
 
 	// Secrets are what the token of this session will be made from when it
 	// moves into a store: the same for every text of one session, and known

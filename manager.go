@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"github.com/sojourn-go/sojourn/internal/queue"
+	"github.com/sojourn-go/sojourn/internal/revoked"
 	"github.com/sojourn-go/sojourn/store"
 )
 
 // Config says how sessions are kept. [New] copies it. Only Keep has to be set;
 // the zero value of every other field is the safe one.
 type Config struct {
-	// Keep is where sessions are kept: InStore(store), flask.Signed(ring) or
-	// flask.Exact(ring, settings).
+	// Keep is where sessions are kept: InStore(store), Encrypted(ring),
+	// flask.Signed(ring) or flask.Exact(ring, settings).
 	Keep Keeper
 
 	// AlsoRead lists what is being left behind: forms or cookie names that
@@ -51,6 +52,22 @@ type Config struct {
 	// 7.1.2).
 	OwnerLimit int
 	EndOldest  bool
+
+	// Revocations is where the list of sessions in cookies that have ended is
+	// kept, in any store that all processes share. With it End, SignIn,
+	// RegenerateNow and the Manager's Revoke functions reach every copy of a
+	// cookie (ASVS 7.4.1). Nil is no list: a copy of a cookie can then be used
+	// until its timeout, whatever the visitor does. Sessions in a store need
+	// none.
+	Revocations store.Store
+
+	// RevocationDelay is how long another process may still accept a cookie
+	// after its session was ended: each holds the list in memory, and asks
+	// for what is new when what it knows is older than that. Zero is no delay,
+	// and two or three reads from the store at each use of a session;
+	// otherwise it is 2 seconds at least. If the list cannot be read in time,
+	// it is as if the store of sessions did not answer: see Outage.
+	RevocationDelay time.Duration
 
 	// StoreTimeout is how long a request waits for its store at the most: so
 	// long for loading, and so long for saving with all retries. A single
@@ -129,6 +146,7 @@ type Manager struct {
 	endOldest    bool
 	storeTimeout time.Duration
 	outage       Outage
+	revoked      *revoked.List       // nil for none
 	turns        queue.Queue[loaded] // of commits, by handle
 	touched      recent
 	onError      func(http.ResponseWriter, *http.Request, error)
@@ -185,7 +203,7 @@ func New(config Config) (*Manager, error) {
 		m.former = append(m.former, s)
 		problems = append(problems, err)
 	}
-	problems = append(problems, m.setClocks(), m.checkStore(config.Keep))
+	problems = append(problems, m.setClocks(), m.checkStore(config.Keep), m.setList(config.Revocations, config.RevocationDelay))
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
@@ -193,9 +211,30 @@ func New(config Config) (*Manager, error) {
 	return m, nil
 }
 
+// setList sets up the revocation list.
+func (m *Manager) setList(list store.Store, delay time.Duration) error {
+	switch {
+	case list == nil && delay != 0:
+		return errors.New("sojourn: Config.RevocationDelay: set Revocations too")
+	case list == nil:
+		return nil
+	case m.keep.traits.Clockless:
+		return errors.New("sojourn: Config.Revocations: flask.Exact keeps no identity by which a session could be revoked; use flask.Signed, or leave it empty")
+	case delay != 0 && delay < 2*revoked.Behind:
+		return fmt.Errorf("sojourn: Config.RevocationDelay: %v is less than 2s, the least that stores can promise; zero asks at each use", delay)
+	}
+	m.revoked = revoked.New(list, max(0, delay-revoked.Behind), m.absolute, m.storeTimeout/4)
+	return nil
+}
+
 // setOrder puts first what sessions may have moved to already, then Keep, and
 // then what they move from.
 func (m *Manager) setOrder() {
+	for i := range m.former {
+		if f := &m.former[i]; f.spill != nil { // from where no session moves into a cookie
+			f.spill.former, f.spill.stay, f.spill.until = true, f.stay || m.keep.store == nil, f.until
+		}
+	}
 	m.order = []*source{&m.keep}
 	for i := range m.former {
 		if f := &m.former[i]; f.stay {
@@ -211,17 +250,17 @@ func (m *Manager) setOrder() {
 
 func newSource(field string, keep Keeper, cookie Cookie) (source, error) {
 	if keep.store != nil {
-		s := source{store: keep.store, traits: Traits{Sealed: true, SignInFields: []string{"_fresh", "_id"}}}
+		s := source{store: keep.store, traits: storeTraits}
 		var err error
 		s.cookie, err = resolveCookie(field+".Cookie", cookie, &s.traits)
 		return s, err
 	}
 	if keep.nilStore {
-		return source{}, fmt.Errorf("sojourn: %s.Keep: InStore was given a nil store", field)
+		return source{}, fmt.Errorf("sojourn: %s.Keep: InStore or SpillTo was given a nil store", field)
 	}
 	if keep.codec == nil {
 		_, err := resolveCookie(field+".Cookie", cookie, &Traits{})
-		return source{}, errors.Join(fmt.Errorf("sojourn: %s.Keep is not set: choose InStore(store), flask.Signed(ring) or flask.Exact(ring, settings)", field), err)
+		return source{}, errors.Join(fmt.Errorf("sojourn: %s.Keep is not set: choose InStore(store), Encrypted(ring), flask.Signed(ring) or flask.Exact(ring, settings)", field), err)
 	}
 	s := source{codec: keep.codec, traits: keep.codec.Traits()}
 	if s.traits.Err != nil {
@@ -229,8 +268,17 @@ func newSource(field string, keep Keeper, cookie Cookie) (source, error) {
 	}
 	var err error
 	s.cookie, err = resolveCookie(field+".Cookie", cookie, &s.traits)
+	if keep.spill != nil {
+		if !s.traits.Sealed {
+			err = errors.Join(err, fmt.Errorf("sojourn: %s.Keep: SpillTo puts tokens into a cookie that other programs read; use Encrypted, or InStore", field))
+		}
+		s.spill = &source{store: keep.spill, traits: storeTraits, cookie: s.cookie}
+	}
 	return s, err
 }
+
+// storeTraits are those of sessions in a store.
+var storeTraits = Traits{Sealed: true, SignInFields: []string{"_fresh", "_id"}}
 
 // setClocks checks the timeouts and fills in their defaults.
 func (m *Manager) setClocks() error {

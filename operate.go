@@ -6,6 +6,8 @@ import (
 	"hash/maphash"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,7 +34,10 @@ func (m *Manager) Preload(next http.Handler) http.Handler {
 	})
 }
 
-var errNoStore = errors.New("sojourn: sessions in a cookie cannot be listed or revoked: keep them in a store")
+var (
+	errNoStore = errors.New("sojourn: sessions in a cookie cannot be listed: keep them in a store")
+	errNoList  = errors.New("sojourn: sessions in a cookie cannot be revoked without a list: set Config.Revocations, or keep them in a store")
+)
 
 // Sessions returns the live sessions of owner, a page at a time, for a page on
 // which a visitor sees his devices; [Session.Handle] tells which is this one. It
@@ -63,28 +68,51 @@ func (m *Manager) Sessions(ctx context.Context, owner string, page store.Page) (
 	return listing, err
 }
 
-// stores are the former stores and then Keep's: what is ended in that order
-// cannot move on behind us.
-func (m *Manager) stores() (list []store.Store, err error) {
-	if m.keep.store == nil {
-		return nil, errNoStore
-	}
-	for _, f := range m.former {
-		if f.store != nil {
-			list = append(list, f.store)
+// stores are those that hold sessions, each once: the former ones, and then
+// Keep's. What is ended in that order cannot move on behind us.
+func (m *Manager) stores() (list []store.Store) {
+	for _, src := range append(slices.Clone(m.order[1:]), m.order[0]) {
+		for _, s := range []store.Store{src.store, src.spilled()} {
+			if s != nil {
+				list = addStore(list, s)
+			}
 		}
 	}
-	return append(list, m.keep.store), nil
+	return list
 }
 
-// Revoke ends the session with this handle, in every process at once, also in
-// former stores. One that is not there is no error. Without a store it is an
-// error.
+// addStore adds s to list if it is not there yet.
+func addStore(list []store.Store, s store.Store) []store.Store {
+	if reflect.TypeOf(s).Comparable() && slices.ContainsFunc(list, func(other store.Store) bool {
+		return reflect.TypeOf(other).Comparable() && other == s
+	}) {
+		return list
+	}
+	return append(list, s)
+}
+
+func (src *source) spilled() store.Store {
+	if src.spill == nil {
+		return nil
+	}
+	return src.spill.store
+}
+
+// Revoke ends the session with this handle, in every process: at once in stores,
+// former ones too, and in cookies by the revocation list. One that is not there is
+// no error. Sessions in cookies without a list are an error.
 func (m *Manager) Revoke(ctx context.Context, handle string) error {
-	stores, err := m.stores()
 	now, ended := time.Now(), false
 	var failed []error
-	for _, s := range stores {
+	if m.revoked != nil {
+		err := m.askList(ctx, "write to the revocation list", func(ctx context.Context) error {
+			return m.revoked.EndSession(ctx, handle, now)
+		})
+		ended, failed = err == nil, append(failed, err)
+	} else if m.keep.store == nil {
+		failed = append(failed, errNoList)
+	}
+	for _, s := range m.stores() {
 		err := m.call(ctx, s).end(handle, 0, store.NewVersion(), now)
 		ended = ended || err == nil
 		if err != nil && !errors.Is(err, store.ErrGone) {
@@ -94,21 +122,24 @@ func (m *Manager) Revoke(ctx context.Context, handle string) error {
 	if ended {
 		m.emit(ctx, []Event{{Kind: EventRevoked, Time: now, Cookie: m.keep.cookie.name, Handle: handle}})
 	}
-	return errors.Join(append(failed, err)...)
+	return errors.Join(failed...)
 }
 
 // RevokeOwner ends all sessions of owner but the one with the handle except, ""
-// for none, also in former stores, and returns how many it ended: "log out
-// everywhere". After a lost reply it asks again, so the number is then of those
-// that were left. Sessions in former cookies cannot be found, and go on. If the
-// request's own session is among those that end, what the request writes to it
-// is dropped: call [End] too, and what comes after, such as a message, begins a
-// new session. Without a store it is an error.
+// for none, and returns how many it ended in stores, former ones too: "log out
+// everywhere". Sessions in cookies are ended by the revocation list, which does
+// not know how many there are; without a list they go on, and where they are what
+// Keep is, that is an error. After a lost reply it asks again, so the number is
+// then of those that were left. If the request's own session is among those that
+// end, what the request writes to it is dropped: call [End] too, and what comes
+// after, such as a message, begins a new session.
 func (m *Manager) RevokeOwner(ctx context.Context, owner, except string) (int, error) {
-	stores, err := m.stores()
+	if owner == "" {
+		return 0, nil // nobody has no sessions
+	}
 	now, total := time.Now(), 0
-	failed := []error{err}
-	for _, s := range stores {
+	failed := []error{m.endInCookies(ctx, owner, now, except)}
+	for _, s := range m.stores() {
 		n, err := m.call(ctx, s).endOwner(owner, except, now)
 		total += n
 		failed = append(failed, err)
@@ -120,40 +151,153 @@ func (m *Manager) RevokeOwner(ctx context.Context, owner, except string) (int, e
 	return total, nil
 }
 
-const (
-	sweepInterval = time.Minute
-	sweepBatch    = 500
-)
+// endInCookies ends sessions of owner, "" for everybody, that are kept in cookies.
+func (m *Manager) endInCookies(ctx context.Context, owner string, until time.Time, except string) error {
+	switch {
+	case m.revoked != nil:
+		return m.askList(ctx, "write to the revocation list", func(ctx context.Context) error {
+			return m.revoked.EndOwner(ctx, owner, until, except)
+		})
+	case m.keep.store == nil:
+		return errNoList
+	}
+	return nil
+}
 
-// Run does what has to be done beside the requests, until ctx ends: about once
-// a minute it sweeps. Start it once a process, in a goroutine of its own. It
-// returns the error of ctx; failures of the store are events, and it goes on.
-// Without a store there is nothing to do but wait.
-func (m *Manager) Run(ctx context.Context) error {
+// RevokeAll ends every session that was made up to a moment, anybody's: after a
+// leak, say. In stores, former ones too, it goes through all records, and returns
+// how many it ended; in cookies it is as for [Manager.RevokeOwner].
+func (m *Manager) RevokeAll(ctx context.Context, until time.Time) (int, error) {
+	total := 0
+	failed := []error{m.endInCookies(ctx, "", until, "")}
+	for _, s := range m.stores() {
+		n, err := m.endAll(ctx, s, until)
+		total += n
+		failed = append(failed, err)
+	}
+	if err := errors.Join(failed...); err != nil {
+		return total, err
+	}
+	m.emit(ctx, []Event{{Kind: EventRevoked, Time: time.Now(), Cookie: m.keep.cookie.name}})
+	return total, nil
+}
+
+// endAll ends the sessions in one store that were made up to a moment.
+func (m *Manager) endAll(ctx context.Context, s store.Store, until time.Time) (total int, err error) {
+	page := store.Page{Limit: sweepBatch}
 	for {
-		// At random, so that the processes of a fleet do not sweep at once.
-		timer := time.NewTimer(sweepInterval*3/4 + rand.N(sweepInterval/2))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
+		var listing store.Listing
+		c := m.call(ctx, s)
+		err := c.ask("scan", func(ctx context.Context) (err error) {
+			listing, err = s.Scan(ctx, page)
+			return err
+		})
+		if err != nil {
+			return total, err
 		}
-		if _, err := m.Sweep(ctx); err != nil && ctx.Err() == nil {
-			m.emit(ctx, []Event{{Kind: EventStore, Time: time.Now(), Cookie: m.keep.cookie.name, Err: err}})
+		for _, r := range listing.Records {
+			if r.Kind != store.KindSession || r.Created.After(until) {
+				continue
+			}
+			err := m.call(ctx, s).end(r.Handle, 0, store.NewVersion(), time.Now())
+			switch {
+			case err == nil:
+				total++
+			case !errors.Is(err, store.ErrGone):
+				return total, err
+			}
+		}
+		if page.Cursor = listing.Next; page.Cursor == "" {
+			return total, nil
 		}
 	}
 }
 
-// Sweep removes expired sessions from the store, in batches, and returns how
-// many. They are refused without it: sweeping only saves room. [Manager.Run]
-// does it regularly. It is safe from many processes.
-func (m *Manager) Sweep(ctx context.Context) (int, error) {
-	s := m.keep.store
-	if s == nil {
-		return 0, nil
+const (
+	sweepInterval  = time.Minute
+	reloadInterval = 30 * time.Second
+	sweepBatch     = 500
+)
+
+// Run does what has to be done beside the requests, until ctx ends: about once
+// a minute it sweeps, twice a minute it reads the keys again, and it keeps what is
+// known of the revocation list younger than [Config.RevocationDelay], so that no
+// request waits for it. Start it once a process, in a goroutine of its own. It
+// returns the error of ctx; failures are events, and it goes on.
+func (m *Manager) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	regularly := func(interval time.Duration, wake <-chan struct{}, kind EventKind, do func(context.Context) error) {
+		all.Go(func() {
+			for {
+				// At random, so that the processes of a fleet do not ask at once.
+				timer := time.NewTimer(interval*3/4 + rand.N(interval/2))
+				select {
+				case <-ctx.Done():
+				case <-timer.C:
+				case <-wake:
+				}
+				if timer.Stop(); ctx.Err() != nil {
+					return
+				}
+				if err := do(ctx); err != nil && ctx.Err() == nil {
+					m.emit(ctx, []Event{{Kind: kind, Time: time.Now(), Cookie: m.keep.cookie.name, Err: err}})
+				}
+			}
+		})
 	}
-	total, now := 0, time.Now()
+	regularly(sweepInterval, nil, EventStore, func(ctx context.Context) error { _, err := m.Sweep(ctx); return err })
+	regularly(reloadInterval, nil, EventKeys, m.reload)
+	if m.revoked != nil && m.revoked.Delay() > 0 {
+		wake := make(chan struct{}, 1)
+		wake <- struct{}{} // the whole of it, before the first request needs it
+		if n, ok := m.revoked.Store().(store.Notifier); ok {
+			all.Go(func() {
+				_ = n.Notify(ctx, func() { // if it cannot, there is the interval
+					select {
+					case wake <- struct{}{}:
+					default:
+					}
+				})
+			})
+		}
+		regularly(m.revoked.Delay()/2, wake, EventStore, m.revoked.Refresh)
+	}
+	all.Wait()
+	return ctx.Err()
+}
+
+// reload reads the keys of all forms again.
+func (m *Manager) reload(ctx context.Context) error {
+	var failed []error
+	for _, src := range m.order {
+		if src.traits.Reload != nil {
+			failed = append(failed, src.traits.Reload(ctx))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// Sweep removes expired sessions from the stores, and entries of the revocation
+// list that no cookie needs any more, in batches, and returns how many. They are
+// refused without it: sweeping only saves room. [Manager.Run] does it regularly. It
+// is safe from many processes.
+func (m *Manager) Sweep(ctx context.Context) (int, error) {
+	total := 0
+	var failed []error
+	stores := m.stores()
+	if m.revoked != nil {
+		stores = addStore(stores, m.revoked.Store())
+	}
+	for _, s := range stores {
+		n, err := m.sweep(ctx, s)
+		total += n
+		failed = append(failed, err)
+	}
+	return total, errors.Join(failed...)
+}
+
+func (m *Manager) sweep(ctx context.Context, s store.Store) (total int, err error) {
+	now := time.Now()
 	for {
 		n := 0
 		c := m.call(ctx, s)

@@ -249,6 +249,7 @@ func (s *Session) endStored() {
 	}
 	s.restart()
 	*s.stored = stored{drop: ended || s.drop, loadCall: s.loadCall}
+	s.lost, s.abrupt = false, false
 	s.base, s.id = Snapshot{}, identity{}
 	s.modified, s.ended, s.signedIn, s.renewed = true, true, false, false
 }

@@ -49,6 +49,7 @@ type contents struct {
 	base    Snapshot // as it was loaded; its zero value is a session that does not exist yet
 	present bool     // base came from a valid cookie
 	adopt   bool     // base has to be rewritten in our form
+	rewrite bool     // base was written with a key that is not active any more
 
 	// What it has become: ops[:settled] have been applied to view.
 	id       identity
@@ -59,6 +60,9 @@ type contents struct {
 	round    int  // counts how often ops began anew
 	modified bool // as Flask counts it: changed, or written again
 	forced   bool // to be sent even if nothing changed
+	lost     bool // it was ended meanwhile: what this request writes is dropped
+	abrupt   bool // RegenerateNow was called: no grace
+	signedAt int  // ops[:signedAt] were made before the sign-in
 	ended    bool // End was called
 	signedIn bool // SignIn was called, and no End after it
 	renewed  bool // Regenerate was called
@@ -218,8 +222,7 @@ func (s *Session) open(src *source, text string, now time.Time) error {
 	case moving:
 		return s.moveSnapshot(src, &d, now)
 	}
-	s.accept(src, &d, now)
-	return nil
+	return s.accept(src, &d, now)
 }
 
 // settleIn makes src the place where the session is kept.
@@ -243,25 +246,32 @@ func (s *Session) unavailable(err error) {
 }
 
 // accept takes over what a cookie held, if its time has not run out.
-func (s *Session) accept(src *source, d *Decoded, now time.Time) {
+func (s *Session) accept(src *source, d *Decoded, now time.Time) error {
 	if d.Owner == "" && len(d.State) == 0 {
-		return // bookkeeping alone is no session
+		return nil // bookkeeping alone is no session
 	}
 	if !src.traits.Clockless && now.After(s.m.deadline(&d.Snapshot)) {
 		s.event(Event{Kind: EventExpired, Handle: d.Handle, Owner: d.Owner})
-		return
+		return nil
+	}
+	if err := s.checkRevoked(&d.Snapshot); err != nil {
+		if src.spill != nil && ReasonOf(err) == ReasonRevoked { // or it has outgrown the cookie
+			return s.joinSpilled(src, now, err)
+		}
+		return err
 	}
 	if src.stay {
 		s.settleIn(src)
 	}
 	s.moved, s.present = src != s.home, true
-	s.adopt = s.moved || d.Adopt
+	s.adopt, s.rewrite = s.moved || d.Adopt, d.Rewrite
 	if owner := src.traits.OwnerField; s.moved && owner != s.home.traits.OwnerField {
 		d.State = without(d.State, owner) // it has another place there
 	}
 	s.base = d.Snapshot
 	s.view = d.State
 	s.id = d.identity()
+	return nil
 }
 
 // IsNew reports whether the request brought no session: no cookie, or none
@@ -366,7 +376,8 @@ func (s *Session) Regenerate() {
 }
 
 // RegenerateNow is Regenerate without the grace: in a store the token before is
-// refused from this moment on, also in requests that are under way.
+// refused from this moment on, also in requests that are under way. So is, with
+// [Config.Revocations], the cookie before.
 func (s *Session) RegenerateNow() {
 	s.use()
 	defer s.unlock()
@@ -382,9 +393,8 @@ func (s *Session) regenerated(now bool) {
 		s.optional = false
 		return
 	}
-	s.renewed = true
+	s.renewed, s.abrupt = true, s.abrupt || now
 	if s.stored != nil {
-		s.abrupt = s.abrupt || now
 		return
 	}
 	s.forced = true
@@ -403,7 +413,7 @@ func (s *Session) Err() error {
 }
 
 func (s *Session) failure() error {
-	if s.err == nil && s.contents != nil && s.stored != nil && s.lost {
+	if s.err == nil && s.contents != nil && s.lost {
 		return ErrEnded
 	}
 	return s.err

@@ -33,8 +33,11 @@ func Owner(ctx context.Context) (string, bool) { return From(ctx).Owner() }
 // In a store the session has ended when End returns, in every process, and
 // stays so whatever becomes of the request. If the store cannot be reached, the
 // request is answered with an error page and the cookie stays, so that the
-// visitor can try again. In a cookie alone, End cannot reach copies of the
-// cookie: they stay valid until their timeout.
+// visitor can try again. The same holds in a cookie with [Config.Revocations],
+// where other processes know it within [Config.RevocationDelay].
+//
+// In a cookie alone, without a list, End cannot reach copies of the cookie:
+// whoever has one is signed in with it until its timeout.
 func End(ctx context.Context) { From(ctx).End() }
 
 // SignIn is the function [SignIn] for a session at hand.
@@ -45,7 +48,7 @@ func (s *Session) SignIn(owner string) {
 	case owner == "":
 		s.fail(ErrNoOwner)
 		return
-	case s.stored != nil && len(owner) > store.MaxOwner:
+	case (s.stored != nil || s.home.spill != nil) && len(owner) > store.MaxOwner:
 		s.fail(errLongOwner)
 		return
 	}
@@ -62,13 +65,11 @@ func (s *Session) SignIn(owner string) {
 			s.shed = true
 		}
 	}
-	if s.stored != nil {
-		if s.lost { // what was there before has ended already, and stays so
-			s.restart()
-			s.lost, s.refused, s.now, s.base = false, false, nil, Snapshot{}
-		}
-		s.signedAt = len(s.ops)
+	if s.stored != nil && s.lost { // what was there before has ended already, and stays so
+		s.restart()
+		s.lost, s.refused, s.now, s.base = false, false, nil, Snapshot{}
 	}
+	s.signedAt = len(s.ops)
 	s.id = identity{handle.New(owner), owner, time.Now()}
 	s.modified, s.signedIn, s.renewed = true, true, false
 }
@@ -82,8 +83,12 @@ func (s *Session) Owner() (string, bool) {
 
 // End is the function [End] for a session at hand.
 func (s *Session) End() {
-	if s.inStore() {
+	switch {
+	case s.inStore():
 		s.endStored()
+		return
+	case s.m.revoked != nil:
+		s.endRevoked()
 		return
 	}
 	s.use()
@@ -91,6 +96,11 @@ func (s *Session) End() {
 	if !s.writable("") {
 		return
 	}
+	s.endCookie()
+}
+
+// endCookie has the response delete the cookie.
+func (s *Session) endCookie() {
 	s.restart()
 	s.id = identity{}
 	s.modified, s.ended, s.signedIn = true, true, false
@@ -101,7 +111,8 @@ func (s *Session) restart() {
 	s.view, s.ops, s.settled = nil, nil, 0
 	s.round++
 	s.flashed, s.flashes, s.tracked = false, nil, nil
+	s.signedAt = 0
 	if s.stored != nil {
-		s.saved, s.signedAt = 0, 0
+		s.saved = 0
 	}
 }

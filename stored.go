@@ -17,11 +17,8 @@ type stored struct {
 	optional  bool          // though nothing is lost if it does not
 	confirmed bool          // the record has been seen alive since the load
 	late      bool          // the token that came in is the one before the record's
-	lost      bool          // it was ended meanwhile: what this request writes is dropped
-	abrupt    bool          // RegenerateNow was called: no grace
 	drop      bool          // the browser's token is to be deleted
 	saved     int           // ops[:saved] are in the record
-	signedAt  int           // ops[:signedAt] were made before the sign-in
 	dead      record.Token  // came in, and has ended
 	refused   bool          // its token has been taken from it since the load
 	loadCall  *call         // in which it was loaded
@@ -187,6 +184,7 @@ func (s *Session) moveRecord(src *source, token record.Token, now time.Time) err
 // leave lets go of a session that was taken over.
 func (s *Session) leave() {
 	*s.stored = stored{loadCall: s.loadCall}
+	s.lost, s.abrupt, s.signedAt = false, false, 0
 	s.moved, s.present, s.base, s.view, s.id = false, false, Snapshot{}, nil, identity{}
 }
 
@@ -205,6 +203,9 @@ func (s *Session) moveSnapshot(src *source, d *Decoded, now time.Time) error {
 	if !now.Before(s.m.deadline(&d.Snapshot)) {
 		s.event(Event{Kind: EventExpired, Handle: d.Handle, Owner: d.Owner})
 		return nil
+	}
+	if err := s.checkRevoked(&d.Snapshot); err != nil {
+		return err
 	}
 	joined, err := s.join(src, d.Handle, now, secrets...)
 	if joined || err != nil {
@@ -255,7 +256,9 @@ func (s *Session) move(src *source, from *Snapshot, facts string, now time.Time,
 		return err
 	}
 	s.take(src, l, secrets[0], true)
-	s.event(Event{Kind: EventAdopted})
+	if s.moved {
+		s.event(Event{Kind: EventAdopted})
+	}
 	return nil
 }
 

@@ -32,6 +32,15 @@ func Derive(owner string, seed [16]byte) string {
 	return string(base64.RawURLEncoding.AppendEncode(text, seed[:]))
 }
 
+// Seed returns the 16 bytes in a handle; ok is false for what is no handle.
+func Seed(handle string) (seed [16]byte, ok bool) {
+	if !Valid(handle) {
+		return seed, false
+	}
+	n, err := base64.RawURLEncoding.Decode(seed[:], []byte(handle[2:]))
+	return seed, err == nil && n == len(seed)
+}
+
 // Bucket returns the digits with which the handles of owner's sessions begin.
 // owner is not "".
 func Bucket(owner string) string { return hex.EncodeToString([]byte{bucketOf(owner)}) }

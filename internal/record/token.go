@@ -5,6 +5,7 @@ package record
 
 import (
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -25,6 +26,15 @@ type Secret [32]byte
 func NewSecret() (s Secret) {
 	rand.Read(s[:]) // never fails: crypto/rand ends the program instead
 	return s
+}
+
+// DeriveSecret returns the secret of the token that a session of a cookie gets
+// when it moves into a store. It comes from the handle, which does not change when
+// the cookie is written anew, and from a key.
+func DeriveSecret(key []byte, handle string) Secret {
+	mac := hmac.New(sha256.New, key)
+	io.WriteString(mac, "sojourn moved token v1\x00"+handle)
+	return Secret(mac.Sum(nil))
 }
 
 // Derive returns the secret that stands for s when its session moves to
