@@ -190,7 +190,7 @@ func (s *Session) load() {
 			err = s.open(src, text, now)
 		}
 		if _, no := errors.AsType[*RefusedError](err); no {
-			refused = append(refused, Event{Kind: EventRefused, Cookie: src.cookie.name, Reason: ReasonOf(err), Err: err})
+			refused = addRefused(refused, Event{Kind: EventRefused, Cookie: src.cookie.name, Reason: ReasonOf(err), Err: err})
 			continue
 		}
 		if err != nil {
@@ -201,6 +201,29 @@ func (s *Session) load() {
 		refused = slices.DeleteFunc(refused, func(e Event) bool { return e.Cookie == src.cookie.name })
 		return
 	}
+}
+
+// addRefused adds e to the list, which has one event for each cookie: of several
+// forms that refuse it, that which knew most about it says why.
+func addRefused(list []Event, e Event) []Event {
+	knew := func(r Reason) int {
+		switch r {
+		case ReasonMalformed:
+			return 0
+		case ReasonSignature:
+			return 1
+		}
+		return 2
+	}
+	for i := range list {
+		if list[i].Cookie == e.Cookie {
+			if knew(e.Reason) > knew(list[i].Reason) {
+				list[i] = e
+			}
+			return list
+		}
+	}
+	return append(list, e)
 }
 
 // open takes over the session that text stands for. What is not to be trusted
@@ -365,10 +388,11 @@ func (s *Session) NoActivity() {
 	s.idle = true
 }
 
-// Regenerate gives the session a new token and keeps its owner, its fields and
-// its absolute deadline. In a store its handle stays too, and the token before
-// is accepted for 10 seconds more, so that requests under way do not lose the
-// session; see [Session.RegenerateNow].
+// Regenerate gives the session a new token and keeps its handle, its owner, its
+// fields and its absolute deadline. In a store the token before is accepted for 10
+// seconds more, so that requests under way do not lose the session; see
+// [Session.RegenerateNow]. In a cookie it sends the cookie anew, and the one before
+// stays valid.
 func (s *Session) Regenerate() {
 	s.use()
 	defer s.unlock()
@@ -376,8 +400,9 @@ func (s *Session) Regenerate() {
 }
 
 // RegenerateNow is Regenerate without the grace: in a store the token before is
-// refused from this moment on, also in requests that are under way. So is, with
-// [Config.Revocations], the cookie before.
+// refused from this moment on, also in requests that are under way. In a cookie the
+// handle changes, and the cookie before is refused if there is a list: see
+// [Config.Revocations].
 func (s *Session) RegenerateNow() {
 	s.use()
 	defer s.unlock()
@@ -398,8 +423,8 @@ func (s *Session) regenerated(now bool) {
 		return
 	}
 	s.forced = true
-	if s.id.handle != "" {
-		s.id.handle = handle.New(s.id.owner)
+	if now && s.id.handle != "" {
+		s.id.handle = handle.Next(s.id.handle)
 	}
 }
 

@@ -117,17 +117,27 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-// TestRegenerate: a new identity; owner, fields and absolute deadline stay.
+// TestRegenerate: owner, fields and absolute deadline stay. The handle stays too,
+// but with RegenerateNow, after which a revocation list knows the one before.
 func TestRegenerate(t *testing.T) {
 	m, events := newManager(t, nil)
 	b := newBrowser(t, m)
 	b.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice"); color.Set(ctx, "blue") })
 	before := handleOf(events)
 	created := strings.Split(bookkeeping(t, b), ".")[1]
-	b.do(func(ctx context.Context) { sojourn.From(ctx).Regenerate() })
-	e, ok := events.find(sojourn.EventRegenerated)
-	if !ok || e.Handle == before || e.Owner != "alice" {
-		t.Errorf("events %q: %q after %q", events.kinds(), e.Handle, before)
+	for _, now := range []bool{false, true} {
+		events.reset()
+		res := b.do(func(ctx context.Context) {
+			if now {
+				sojourn.From(ctx).RegenerateNow()
+			} else {
+				sojourn.From(ctx).Regenerate()
+			}
+		})
+		e, ok := events.find(sojourn.EventRegenerated)
+		if !ok || (e.Handle == before) == now || e.Owner != "alice" || setCookie(res) == "" {
+			t.Errorf("now %v: events %q: %q after %q", now, events.kinds(), e.Handle, before)
+		}
 	}
 	if after := strings.Split(bookkeeping(t, b), ".")[1]; after != created {
 		t.Errorf("made at %s, regenerated at %s", created, after)

@@ -41,6 +41,14 @@ func Seed(handle string) (seed [16]byte, ok bool) {
 	return seed, err == nil && n == len(seed)
 }
 
+// Next returns the handle that a session in a cookie gets in place of its own,
+// when the one before is to be worth nothing. It follows from that, so that what
+// was said of the one before can be found to concern it.
+func Next(handle string) string {
+	sum := sha256.Sum256([]byte("sojourn next handle v1\x00" + handle))
+	return handle[:min(2, len(handle))] + Derive("", [16]byte(sum[:16]))[2:]
+}
+
 // Bucket returns the digits with which the handles of owner's sessions begin.
 // owner is not "".
 func Bucket(owner string) string { return hex.EncodeToString([]byte{bucketOf(owner)}) }

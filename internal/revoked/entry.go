@@ -23,14 +23,29 @@ type entry struct {
 	Ends  []end  `json:"ends"`
 }
 
-// An end is that of all sessions that were made up to a moment, but one.
+// An end is that of all sessions that were made up to a moment, but one and those
+// that it has become since.
 type end struct {
 	Until  int64  `json:"until"`            // milliseconds since 1970
 	Except string `json:"except,omitempty"` // the handle of the session that goes on
 }
 
 func (e end) covers(handle string, created int64) bool {
-	return created <= e.Until && (e.Except == "" || e.Except != handle)
+	return created <= e.Until && (e.Except == "" || !leads(e.Except, handle))
+}
+
+// maxNext is how often a session that goes on may get another handle.
+const maxNext = 32
+
+// leads reports whether a session has become the one with the other handle.
+func leads(from, to string) bool {
+	for range maxNext {
+		if from == to {
+			return true
+		}
+		from = handle.Next(from)
+	}
+	return false
 }
 
 func (e entry) covers(handle string, created int64) bool {

@@ -175,7 +175,7 @@ func (l *List) EndSession(ctx context.Context, handle string, created time.Time)
 
 // create makes a record, if it is not there yet: so it can be asked for again.
 func (l *List) create(ctx context.Context, rec *store.Record) error {
-	for pause := time.Millisecond; ; pause *= 2 {
+	for pause := time.Millisecond; ; pause = min(2*pause, maxPause) {
 		err := l.ask(ctx, func(ctx context.Context) error {
 			_, err := l.store.Create(ctx, rec, store.CreateOptions{Now: time.Now(), End: store.Ending{Mark: store.NewVersion(), Now: time.Now()}})
 			return err
@@ -189,6 +189,9 @@ func (l *List) create(ctx context.Context, rec *store.Record) error {
 	}
 }
 
+// maxPause is the longest that is waited before another attempt.
+const maxPause = 100 * time.Millisecond
+
 // certain reports whether err will be the same the next time.
 func certain(err error) bool {
 	return errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrLimit)
@@ -196,7 +199,7 @@ func certain(err error) bool {
 
 // rest waits before another attempt, and reports whether there is time for one.
 func rest(ctx context.Context, pause time.Duration) bool {
-	timer := time.NewTimer(rand.N(min(pause, 100*time.Millisecond)))
+	timer := time.NewTimer(rand.N(pause))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -235,7 +238,7 @@ const forever = 100 * 365 * 24 * time.Hour
 // extend puts one more end into the owner's record.
 func (l *List) extend(ctx context.Context, owner string, add end) error {
 	name := ownerRecord(owner)
-	for pause := time.Millisecond; ; pause *= 2 {
+	for pause := time.Millisecond; ; pause = min(2*pause, maxPause) {
 		err := l.tryExtend(ctx, name, owner, add)
 		if err == nil || errors.Is(err, errForm) || !rest(ctx, pause) {
 			return err
