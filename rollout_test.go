@@ -70,7 +70,7 @@ func TestTwoSteps(t *testing.T) {
 				}
 				b.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice"); color.Set(ctx, "blue") })
 				n++
-				for _, m := range []*sojourn.Manager{before, first, before, first, first, second, first, second, second, first, second, last} {
+				for _, m := range []*sojourn.Manager{before, first, before, first, first, second, first, second, second, first, second, first, last} {
 					visit(m)
 				}
 				b.do(func(ctx context.Context) {
