@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/writer":           {},
 	"flask":                     {".", "keys", "internal/handle", "internal/record", "internal/tagged"},
 	"examples/cart":             {".", "memstore", "store"},
+	"examples/encrypted":        {".", "keys", "memstore", "store"},
 	"examples/quickstart":       {".", "keys", "flask"},
 	"examples/login":            {".", "keys", "flask"},
 	"examples/preferences":      {".", "keys", "flask"},

@@ -64,8 +64,8 @@ type Config struct {
 	// RevocationDelay is how long another process may still accept a cookie
 	// after its session was ended: each holds the list in memory, and asks
 	// for what is new when what it knows is older than that. Zero is no delay,
-	// and two or three reads from the store at each use of a session;
-	// otherwise it is 2 seconds at least. If the list cannot be read in time,
+	// and two or three reads from the store at each use of a session, and as
+	// many when it changes; otherwise it is 2 seconds at least. If the list cannot be read in time,
 	// it is as if the store of sessions did not answer: see Outage.
 	RevocationDelay time.Duration
 

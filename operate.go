@@ -196,7 +196,7 @@ func (m *Manager) endAll(ctx context.Context, s store.Store, until time.Time) (t
 			return total, err
 		}
 		for _, r := range listing.Records {
-			if r.Kind != store.KindSession || r.Created.After(until) {
+			if r.Kind == store.KindRevocation || r.Created.After(until) {
 				continue
 			}
 			err := m.call(ctx, s).end(r.Handle, 0, store.NewVersion(), time.Now())
