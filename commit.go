@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/internal/header"
 	"github.com/sojourn-go/sojourn/store"
 )
 
@@ -61,7 +62,7 @@ func (s *Session) saveCookie(h http.Header) error {
 		return err
 	}
 	if s.used {
-		addVary(h)
+		header.AddVary(h)
 	}
 	if s.outage != nil {
 		if len(s.ops) == 0 && !s.signedIn && !s.forced {
@@ -187,7 +188,7 @@ func (s *Session) vary(h http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.used {
-		addVary(h)
+		header.AddVary(h)
 	}
 }
 
@@ -219,7 +220,7 @@ func (s *Session) decide(h http.Header, now time.Time) verdict {
 		return nothing
 	case s.forced || s.changed():
 		return changeCookie
-	case (s.adopt || s.rewrite || s.touchDue(now)) && s.navigation() && !declaredPublic(h):
+	case (s.adopt || s.rewrite || s.touchDue(now)) && s.navigation() && !header.DeclaredPublic(h):
 		return touchCookie
 	}
 	return nothing
@@ -271,7 +272,7 @@ func (s *Session) sendCookie(h http.Header, now time.Time) error {
 	if s.idle && s.present && s.id == s.base.identity() {
 		rec.LastSeen = s.base.LastSeen
 	}
-	text, err := keep.codec.Encode(&rec, Use{Cookie: keep.cookie.name, Now: now})
+	text, err := keep.codec.Encode(&rec, Use{Cookie: keep.cookie.Name, Now: now})
 	if err != nil {
 		return err
 	}
@@ -281,7 +282,7 @@ func (s *Session) sendCookie(h http.Header, now time.Time) error {
 			expires = now.Add(keep.traits.Lifetime)
 		}
 	}
-	line := keep.cookie.line(text, expires, false)
+	line := keep.cookie.Line(text, expires, false)
 	if err := s.measure(line); err != nil {
 		return err
 	}
@@ -334,7 +335,7 @@ func (s *Session) measure(line string) error {
 	if limit == 0 || len(line) <= limit {
 		return nil
 	}
-	err := tooLarge(s.home.cookie.name, len(line), limit, s.view)
+	err := tooLarge(s.home.cookie.Name, len(line), limit, s.view)
 	if rules != nil {
 		s.event(Event{Kind: EventTooLarge, Err: err}) // Flask warns and sends
 		return nil
@@ -386,13 +387,13 @@ func (s *Session) setCookies(h http.Header, lines []string) {
 	if len(old) > 0 && !s.home.cookie.bare {
 		old = slices.DeleteFunc(slices.Clone(old), func(line string) bool {
 			name, _, _ := strings.Cut(line, "=")
-			return strings.TrimSpace(name) == s.home.cookie.name
+			return strings.TrimSpace(name) == s.home.cookie.Name
 		})
 	}
 	h["Set-Cookie"] = append(old, lines...)
-	if declaredPublic(h) {
+	if header.DeclaredPublic(h) {
 		s.event(Event{Kind: EventUncached})
 	}
-	addVary(h)
-	keepOutOfCaches(h)
+	header.AddVary(h)
+	header.KeepOutOfCaches(h)
 }

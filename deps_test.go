@@ -14,7 +14,7 @@ const module = "github.com/sojourn-go/sojourn"
 // may use none. Imports run one way. Do not change this table to mend a build:
 // change the import, or DESIGN's house plan first.
 var mayImport = map[string][]string{
-	".":                         {"keys", "store", "internal/handle", "internal/queue", "internal/record", "internal/revoked", "internal/seal", "internal/tagged", "internal/writer"},
+	".":                         {"keys", "store", "internal/handle", "internal/header", "internal/queue", "internal/record", "internal/revoked", "internal/seal", "internal/tagged", "internal/writer"},
 	"store":                     {"internal/handle"},
 	"memstore":                  {"store"},
 	"sqlstore":                  {"store", "sqlstore/internal/upgrade"},
@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/seal":             {},
 	"keys":                      {},
 	"internal/handle":           {},
+	"internal/header":           {},
 	"internal/tagged":           {},
 	"internal/writer":           {},
 	"flask":                     {".", "keys", "internal/handle", "internal/record", "internal/tagged"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/internal/header"
 	"github.com/sojourn-go/sojourn/internal/record"
 	"github.com/sojourn-go/sojourn/internal/seal"
 	"github.com/sojourn-go/sojourn/internal/tagged"
@@ -100,7 +101,7 @@ func (c *encrypted) Encode(rec *Snapshot, use Use) (string, error) {
 
 // Decode implements [Codec].
 func (c *encrypted) Decode(text string, use Use) (Decoded, error) {
-	if len(text) > maxCookieText {
+	if len(text) > header.MaxCookie {
 		return Decoded{}, &RefusedError{ReasonTooLarge, "longer than 16 KiB"}
 	}
 	id, err := seal.KeyID(text)
@@ -152,8 +153,8 @@ func appendSnapshot(b []byte, rec *Snapshot) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("sojourn: a session to be encrypted has no handle")
 	}
-	created := rec.Created.UnixMilli()
-	b = binary.AppendUvarint(b, uint64(max(created, 0)))
+	created := max(rec.Created.UnixMilli(), 0)
+	b = binary.AppendUvarint(b, uint64(created))
 	b = binary.AppendVarint(b, rec.LastSeen.UnixMilli()-created)
 	b, _ = hex.AppendDecode(b, []byte(rec.Handle[:2])) // Seed has looked
 	b = append(b, seed[:]...)

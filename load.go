@@ -29,7 +29,7 @@ func (s *Session) load() {
 		}
 		text, found, several, err := src.cookie.read(s.request.Header)
 		if several {
-			s.event(Event{Kind: EventDuplicate, Cookie: src.cookie.name})
+			s.event(Event{Kind: EventDuplicate, Cookie: src.cookie.Name})
 		}
 		if !found || text == "" && err == nil {
 			continue
@@ -38,7 +38,7 @@ func (s *Session) load() {
 			err = s.open(src, text, now)
 		}
 		if _, no := errors.AsType[*RefusedError](err); no {
-			refused = addRefused(refused, Event{Kind: EventRefused, Cookie: src.cookie.name, Reason: ReasonOf(err), Err: err})
+			refused = addRefused(refused, Event{Kind: EventRefused, Cookie: src.cookie.Name, Reason: ReasonOf(err), Err: err})
 			continue
 		}
 		if err != nil {
@@ -46,7 +46,7 @@ func (s *Session) load() {
 			return
 		}
 		// A form or key that is being left behind reads what Keep could not.
-		refused = slices.DeleteFunc(refused, func(e Event) bool { return e.Cookie == src.cookie.name })
+		refused = slices.DeleteFunc(refused, func(e Event) bool { return e.Cookie == src.cookie.Name })
 		return
 	}
 }
@@ -86,7 +86,7 @@ func (s *Session) open(src *source, text string, now time.Time) error {
 		return s.openToken(src, text, now)
 	}
 	moving := s.m.keep.store != nil && !src.stay
-	d, err := src.codec.Decode(text, Use{Cookie: src.cookie.name, Now: now, Moving: moving, Room: s.room[:0:len(s.room)]})
+	d, err := src.codec.Decode(text, Use{Cookie: src.cookie.Name, Now: now, Moving: moving, Room: s.room[:0:len(s.room)]})
 	switch {
 	case err != nil:
 		return err

@@ -120,7 +120,7 @@ func (m *Manager) Revoke(ctx context.Context, handle string) error {
 		}
 	}
 	if ended {
-		m.emit(ctx, []Event{{Kind: EventRevoked, Time: now, Cookie: m.keep.cookie.name, Handle: handle}})
+		m.emit(ctx, []Event{{Kind: EventRevoked, Time: now, Cookie: m.keep.cookie.Name, Handle: handle}})
 	}
 	return errors.Join(failed...)
 }
@@ -147,7 +147,7 @@ func (m *Manager) RevokeOwner(ctx context.Context, owner, except string) (int, e
 	if err := errors.Join(failed...); err != nil {
 		return total, err
 	}
-	m.emit(ctx, []Event{{Kind: EventRevoked, Time: now, Cookie: m.keep.cookie.name, Owner: owner}})
+	m.emit(ctx, []Event{{Kind: EventRevoked, Time: now, Cookie: m.keep.cookie.Name, Owner: owner}})
 	return total, nil
 }
 
@@ -178,7 +178,7 @@ func (m *Manager) RevokeAll(ctx context.Context, until time.Time) (int, error) {
 	if err := errors.Join(failed...); err != nil {
 		return total, err
 	}
-	m.emit(ctx, []Event{{Kind: EventRevoked, Time: time.Now(), Cookie: m.keep.cookie.name}})
+	m.emit(ctx, []Event{{Kind: EventRevoked, Time: time.Now(), Cookie: m.keep.cookie.Name}})
 	return total, nil
 }
 
@@ -240,7 +240,7 @@ func (m *Manager) Run(ctx context.Context) error {
 					return
 				}
 				if err := do(ctx); err != nil && ctx.Err() == nil {
-					m.emit(ctx, []Event{{Kind: kind, Time: time.Now(), Cookie: m.keep.cookie.name, Err: err}})
+					m.emit(ctx, []Event{{Kind: kind, Time: time.Now(), Cookie: m.keep.cookie.Name, Err: err}})
 				}
 			}
 		})

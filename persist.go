@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sojourn-go/sojourn/internal/header"
 	"github.com/sojourn-go/sojourn/internal/queue"
 	"github.com/sojourn-go/sojourn/internal/record"
 	"github.com/sojourn-go/sojourn/store"
@@ -22,11 +23,11 @@ type turn = queue.Turn[loaded]
 // saveStored saves a session that is kept in a store, and puts its token into
 // the header when the browser needs it.
 func (s *Session) saveStored(h http.Header) error {
-	addVary(h)
+	header.AddVary(h)
 	if s.outage != nil && !s.pending() {
 		return nil // read as empty, by Config.Outage
 	}
-	public := declaredPublic(h)
+	public := header.DeclaredPublic(h)
 	if err := s.persist(!public); err != nil {
 		return err
 	}
@@ -434,7 +435,7 @@ func (s *Session) sendToken(h http.Header, public bool) {
 			expires = s.now.record.Deadline()
 		}
 		text := record.Token{Handle: s.now.record.Handle, Secret: s.secret}.Text()
-		s.setCookies(h, append(s.otherDeletions(), s.home.cookie.line(text, expires, false)))
+		s.setCookies(h, append(s.otherDeletions(), s.home.cookie.Line(text, expires, false)))
 		s.send, s.drop = false, false
 	case s.drop:
 		s.deleteCookies(h)

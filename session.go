@@ -138,9 +138,9 @@ func (s *Session) unlock() {
 func (s *Session) event(e Event) {
 	e.Time = time.Now()
 	if e.Cookie == "" {
-		e.Cookie = s.m.keep.cookie.name
+		e.Cookie = s.m.keep.cookie.Name
 		if s.contents != nil {
-			e.Cookie = s.home.cookie.name
+			e.Cookie = s.home.cookie.Name
 		}
 	}
 	if e.Route = s.request.Pattern; e.Route == "" {

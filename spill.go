@@ -101,7 +101,7 @@ func (src *source) decodeToMove(s *Session, now time.Time) (Decoded, error) {
 	if err != nil {
 		return Decoded{}, err
 	}
-	d, err := src.codec.Decode(text, Use{Cookie: src.cookie.name, Now: now, Moving: true})
+	d, err := src.codec.Decode(text, Use{Cookie: src.cookie.Name, Now: now, Moving: true})
 	if err == nil && len(d.Secrets) == 0 {
 		d.Secrets = []record.Secret{record.NewSecret()}
 	}

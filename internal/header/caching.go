@@ -1,13 +1,13 @@
-package sojourn
+package header
 
 import (
 	"net/http"
 	"strings"
 )
 
-// addVary adds Cookie to the Vary header, once. A cache that keeps a response
+// AddVary adds Cookie to the Vary header, once. A cache that keeps a response
 // made from a session must not give it to another visitor.
-func addVary(h http.Header) {
+func AddVary(h http.Header) {
 	lines := h["Vary"]
 	for _, line := range lines {
 		for name := range strings.SplitSeq(line, ",") {
@@ -23,9 +23,9 @@ func addVary(h http.Header) {
 	h["Vary"] = []string{strings.Join(lines, ", ") + ", Cookie"}
 }
 
-// declaredPublic reports whether the application allows shared caches to keep
+// DeclaredPublic reports whether the application allows shared caches to keep
 // the response.
-func declaredPublic(h http.Header) bool {
+func DeclaredPublic(h http.Header) bool {
 	public := false
 	for _, line := range h["Cache-Control"] {
 		for directive := range strings.SplitSeq(line, ",") {
@@ -43,8 +43,8 @@ func declaredPublic(h http.Header) bool {
 	return public
 }
 
-// keepOutOfCaches forbids every cache to keep a response with a Set-Cookie.
-func keepOutOfCaches(h http.Header) {
+// KeepOutOfCaches forbids every cache to keep a response with a Set-Cookie.
+func KeepOutOfCaches(h http.Header) {
 	h["Cache-Control"] = []string{"private, no-store"}
 	for name := range h { // RFC 9213: a cache that has one of its own obeys that
 		if name == "Surrogate-Control" || strings.HasSuffix(strings.ToLower(name), "-cache-control") {
