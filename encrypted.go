@@ -121,7 +121,7 @@ func (c *encrypted) Decode(text string, use Use) (Decoded, error) {
 		if err != nil {
 			return Decoded{}, &RefusedError{ReasonSignature, err.Error()}
 		}
-		d := Decoded{Rewrite: i > 0}
+		d := Decoded{Rewrite: e.State == keys.ReadOnly} // one that is next is ahead of this process
 		if err := parseSnapshot(&d.Snapshot, plain, use.Room); err != nil {
 			return Decoded{}, &RefusedError{ReasonPayload, err.Error()}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/sojourn-go/sojourn/internal/handle"
 	"github.com/sojourn-go/sojourn/internal/record"
 	"github.com/sojourn-go/sojourn/internal/tagged"
+	"github.com/sojourn-go/sojourn/keys"
 )
 
 // bookkeepingField is the one field that Sojourn adds to a session it shares
@@ -30,6 +31,11 @@ func formatBookkeeping(rec *sojourn.Snapshot) string {
 	check := ownerCheck(rec.Owner)
 	return string(append(append(b, check[:]...), '"'))
 }
+
+// clocksApart is by how many seconds the clocks of two processes may differ: a
+// sign-in is made later than the last "log out everywhere", by whichever process
+// that was.
+const clocksApart = 2
 
 // ownerCheck ties the bookkeeping to an owner: when a Flask application signs
 // somebody else in, or out, what was noted before is not his. It is FNV-1a,
@@ -51,7 +57,7 @@ func ownerCheck(owner string) (check [11]byte) {
 // begins at the stamp of this cookie, and its identity comes from the
 // signature, so that parallel first requests agree and a copy of the cookie
 // cannot start afresh.
-func (s *Signer) adopt(d *sojourn.Decoded, v *opened) {
+func adopt(d *sojourn.Decoded, v *opened) {
 	for i, f := range d.State {
 		if f.Name != bookkeepingField {
 			continue
@@ -60,13 +66,13 @@ func (s *Signer) adopt(d *sojourn.Decoded, v *opened) {
 		d.State = d.State[1:]
 		text, _ := tagged.String(f.Raw)
 		created, name, ok := parseBookkeeping(text, d.Owner)
-		if ok && created < (v.IssuedAt.Unix()+1)*1000 { // nothing is made after it was issued
+		if ok && created < (v.IssuedAt.Unix()+1+clocksApart)*1000 { // nothing is made after it was issued
 			d.Created, d.Handle = time.UnixMilli(created), name
 			return
 		}
 		break
 	}
-	mac := hmac.New(sha256.New, s.keys[v.Key].identity)
+	mac := hmac.New(sha256.New, v.entry.Value.identity)
 	signature := v.signature // a copy may leave the stack, v must not
 	mac.Write(signature[:])
 	d.Handle = handle.Derive(d.Owner, [16]byte(mac.Sum(nil)))
@@ -75,13 +81,14 @@ func (s *Signer) adopt(d *sojourn.Decoded, v *opened) {
 
 // secrets are what the token of a session is made from when it moves into a
 // store. They come from its handle, which no re-stamping changes, and from each
-// key.
+// key that reads, the active one first.
 func (s *Signer) secrets(handle string) []record.Secret {
-	list := make([]record.Secret, len(s.keys))
-	for i, k := range s.keys {
-		mac := hmac.New(sha256.New, k.identity)
-		mac.Write([]byte("sojourn moved token v1\x00" + handle))
-		list[i] = record.Secret(mac.Sum(nil))
+	var list []record.Secret
+	for _, e := range s.keys.Entries() {
+		if e.State == keys.Retired {
+			break // they come last
+		}
+		list = append(list, record.DeriveSecret(e.Value.identity, handle))
 	}
 	return list
 }

@@ -50,7 +50,7 @@ func newCodec(ring *keys.Ring, opts []Option, settings *Settings) *codec {
 	signer, err := newSigner(ring, o)
 	c := &codec{signer: signer, owner: o.ownerField, lenient: o.lenient}
 	c.traits = sojourn.Traits{
-		Err: err, FirstCookie: true,
+		Err: err, Reload: ring.Reload, FirstCookie: true,
 		Cookie:     sojourn.Cookie{Name: "session"},
 		OwnerField: o.ownerField, SignInFields: []string{"_fresh", "_id"},
 	}
@@ -82,11 +82,13 @@ func (c *codec) Decode(text string, use sojourn.Use) (sojourn.Decoded, error) {
 		Owner: c.ownerOf(fields), Created: v.IssuedAt, LastSeen: v.IssuedAt, State: fields,
 	}}
 	if !c.exact {
-		c.signer.adopt(&d, &v)
+		adopt(&d, &v)
+		d.Rewrite = v.entry.State == keys.ReadOnly // not one that is next: another process is ahead
 		if use.Moving {
 			d.Secrets = c.signer.secrets(d.Handle)
 		}
 	}
+	v.entry.Key.CountRead(use.Now)
 	return d, nil
 }
 
@@ -109,7 +111,7 @@ func (c *codec) Encode(rec *sojourn.Snapshot, use sojourn.Use) (string, error) {
 	if !c.exact {
 		fields = append(fields, tagged.Field{Name: bookkeepingField, Raw: formatBookkeeping(rec)})
 	}
-	k := c.signer.keys[0]
+	k := c.signer.active()
 	sc := k.scratch.Get().(*scratch)
 	defer k.scratch.Put(sc)
 	var err error

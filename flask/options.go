@@ -2,6 +2,7 @@ package flask
 
 import (
 	"crypto"
+	"crypto/fips140"
 	"crypto/hmac"
 	_ "crypto/sha1" // Flask's digest
 	_ "crypto/sha256"
@@ -40,7 +41,8 @@ func newOptions(opts []Option) options {
 func Salt(salt string) Option { return func(o *options) { o.salt = salt } }
 
 // Digest sets the hash of signature and key derivation. Flask's is SHA-1;
-// SHA-256, SHA-384 and SHA-512 can be had.
+// SHA-256, SHA-384 and SHA-512 can be had. In FIPS 140-only mode SHA-1 is
+// refused.
 func Digest(h crypto.Hash) Option { return func(o *options) { o.digest = h } }
 
 // KeyDerivation sets how the signing key comes from the secret key and the
@@ -71,11 +73,16 @@ const (
 // check lists what is wrong with the options or the ring.
 func (o *options) check(ring *keys.Ring) error {
 	var problems []error
-	if ring.Len() == 0 {
+	if ring.Active() == (keys.Key{}) {
 		problems = append(problems, errors.New(`flask: no secret key; make one with "sojourn key new" and read it with flask.KeysFromEnv or keys.FromEnv`))
 	}
 	switch o.digest {
-	case crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512:
+	case crypto.SHA256, crypto.SHA384, crypto.SHA512:
+	case crypto.SHA1:
+		if fips140.Enforced() {
+			problems = append(problems, errors.New("flask: SHA-1, Flask's digest, is not allowed in FIPS 140-only mode: pass flask.Digest(crypto.SHA256) here, "+
+				"and in Flask set app.session_interface to a subclass of SecureCookieSessionInterface with digest_method = staticmethod(hashlib.sha256)"))
+		}
 	default:
 		problems = append(problems, fmt.Errorf("flask: digest %v is not supported: use SHA1, SHA256, SHA384 or SHA512", o.digest))
 	}

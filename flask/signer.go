@@ -21,10 +21,11 @@ const MaxCookie = 64 << 10
 
 // A Signer writes and verifies cookies in Flask's form: the payload, tagged
 // JSON and perhaps compressed, the time of issue and the signature, each in
-// URL-safe base64. It is safe for concurrent use.
+// URL-safe base64. It follows its ring when that is reloaded. It is safe for
+// concurrent use.
 type Signer struct {
 	options options
-	keys    []*signingKey // the active one first
+	keys    *keys.Derived[*signingKey]
 }
 
 // signingKey is one key of the ring, derived.
@@ -41,8 +42,11 @@ type scratch struct {
 	sum  []byte
 }
 
+// entry is a key of the ring and what is derived from it.
+type entry = keys.Entry[*signingKey]
+
 // NewSigner returns a signer that signs with ring's active key and verifies
-// with all of them.
+// with all that are not retired.
 func NewSigner(ring *keys.Ring, opts ...Option) (*Signer, error) {
 	return newSigner(ring, newOptions(opts))
 }
@@ -52,19 +56,24 @@ func newSigner(ring *keys.Ring, o options) (*Signer, error) {
 	if err := o.check(ring); err != nil {
 		return nil, err
 	}
-	for _, key := range ring.All() {
-		secret := key.Bytes()
-		derived := s.options.derive(secret)
-		identity := hmac.New(sha256.New, secret)
-		identity.Write([]byte("sojourn flask session identity"))
-		k := &signingKey{identity: identity.Sum(nil)}
-		k.scratch.New = func() any {
-			return &scratch{mac: hmac.New(s.options.digest.New, derived)}
-		}
-		s.keys = append(s.keys, k)
-	}
+	s.keys = keys.NewDerived(ring, s.derive)
 	return s, nil
 }
+
+func (s *Signer) derive(key keys.Key) *signingKey {
+	secret := key.Bytes()
+	derived := s.options.derive(secret)
+	identity := hmac.New(sha256.New, secret)
+	identity.Write([]byte("sojourn flask session identity"))
+	k := &signingKey{identity: identity.Sum(nil)}
+	k.scratch.New = func() any {
+		return &scratch{mac: hmac.New(s.options.digest.New, derived)}
+	}
+	return k
+}
+
+// active is the key that signs.
+func (s *Signer) active() *signingKey { return s.keys.Entries()[0].Value }
 
 // base64url is Flask's alphabet, read strictly: one text for one value.
 var base64url = base64.RawURLEncoding.Strict()
@@ -73,14 +82,15 @@ var base64url = base64.RawURLEncoding.Strict()
 type Verified struct {
 	Payload    string    // the tagged JSON text, as it stands in the cookie
 	IssuedAt   time.Time // whole seconds
-	Key        int       // which key of the ring signed it
+	Key        string    // the id of the key that signed it
 	Compressed bool
 }
 
-// opened is what open finds: besides, the first bytes of the signature, which
-// are nobody's business.
+// opened is what open finds: besides, the key and the first bytes of the
+// signature, which are nobody's business.
 type opened struct {
 	Verified
+	entry     *entry
 	signature [16]byte
 }
 
@@ -102,7 +112,7 @@ func (s *Signer) Sign(payload string, at time.Time) (string, error) {
 
 // sign signs text, which is as Flask spells it.
 func (s *Signer) sign(text []byte, at time.Time) string {
-	k := s.keys[0]
+	k := s.active()
 	sc := k.scratch.Get().(*scratch)
 	defer k.scratch.Put(sc)
 	return sc.cookie(text, at)
@@ -136,13 +146,15 @@ func (sc *scratch) sign(text []byte) {
 	sc.sum = sc.mac.Sum(sc.sum[:0])
 }
 
-// Verify returns what cookie holds if it was signed with one of the keys, not
-// later than now and at most maxAge before. A refusal is a
+// Verify returns what cookie holds if it was signed with one of the keys that
+// are not retired, not later than now and at most maxAge before. It is counted
+// as a read of that key, see [keys.Ring.Info]. A refusal is a
 // [*sojourn.RefusedError]. Like Flask it makes no allowance for clocks that
 // differ. A payload is a mapping in tagged JSON, checked throughout.
 //
 // A cookie that is refused for its age or its payload was signed with one of
-// the keys: Key and IssuedAt are then set, and Payload if it could be read.
+// the keys: Key and IssuedAt are then set, and Payload if it could be read. Of
+// one that is refused because its key is retired, Key is set.
 func (s *Signer) Verify(cookie string, now time.Time, maxAge time.Duration) (Verified, error) {
 	var v opened
 	if err := s.open(&v, cookie, now, int64(maxAge/time.Second)); err != nil {
@@ -151,6 +163,7 @@ func (s *Signer) Verify(cookie string, now time.Time, maxAge time.Duration) (Ver
 	if _, err := tagged.Split(nil, v.Payload, s.options.lenient); err != nil {
 		return v.Verified, refusePayload(err)
 	}
+	v.entry.Key.CountRead(now)
 	return v.Verified, nil
 }
 
@@ -170,12 +183,15 @@ func (s *Signer) open(v *opened, cookie string, now time.Time, maxAge int64) err
 	if middle < 0 {
 		return refuse(sojourn.ReasonMalformed, "has one dot only: the timestamp is missing")
 	}
-	key, sc := s.authenticate(cookie[:end], cookie[end+1:])
+	e, sc := s.authenticate(cookie[:end], cookie[end+1:])
 	if sc == nil {
 		return refuse(sojourn.ReasonSignature, "signed with none of the keys, or changed since")
 	}
-	defer s.keys[key].scratch.Put(sc)
-	v.Key = key
+	defer e.Value.scratch.Put(sc)
+	v.Key, v.entry = e.Key.ID(), e
+	if e.State == keys.Retired {
+		return refuse(sojourn.ReasonKey, "signed with a key that is retired")
+	}
 	copy(v.signature[:], sc.sum)
 	issued, ok := s.timestamp(cookie[middle+1 : end])
 	if !ok {
@@ -194,34 +210,37 @@ func (s *Signer) open(v *opened, cookie string, now time.Time, maxAge int64) err
 	return err
 }
 
-// authenticate finds the key that signed text. The scratch that it returns is
-// the caller's to put back; it is nil when no key did.
-func (s *Signer) authenticate(text, signature string) (int, *scratch) {
+// authenticate finds the key that signed text, which may be a retired one: they
+// come last, so that they cost a good cookie nothing. The scratch that it
+// returns is the caller's to put back; it is nil when no key did.
+func (s *Signer) authenticate(text, signature string) (*entry, *scratch) {
 	var decoded []byte
 	if s.options.lenient {
 		var err error
 		if decoded, err = pythonBase64(signature); err != nil {
-			return 0, nil
+			return nil, nil
 		}
 	}
-	for i, k := range s.keys {
-		sc := k.scratch.Get().(*scratch)
+	entries := s.keys.Entries()
+	for i := range entries {
+		e := &entries[i]
+		sc := e.Value.scratch.Get().(*scratch)
 		sc.text = append(sc.text[:0], text...)
 		sc.sign(sc.text)
 		if s.options.lenient {
 			if subtle.ConstantTimeCompare(sc.sum, decoded) == 1 {
-				return i, sc
+				return e, sc
 			}
 		} else {
 			// Comparing the text accepts one spelling of the signature only.
 			sc.text = base64url.AppendEncode(sc.text[:0], sc.sum)
 			if subtle.ConstantTimeCompare(sc.text, []byte(signature)) == 1 {
-				return i, sc
+				return e, sc
 			}
 		}
-		k.scratch.Put(sc)
+		e.Value.scratch.Put(sc)
 	}
-	return 0, nil
+	return nil, nil
 }
 
 // timestamp reads a time of issue: the bytes of a number, the highest first,

@@ -1,8 +1,11 @@
 package keys_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/sojourn-go/sojourn/keys"
 )
@@ -17,10 +20,10 @@ func Example() {
 		return
 	}
 	fmt.Println(ring)
-	fmt.Printf("%d keys, the active one is %#v\n", ring.Len(), ring.At(0))
+	fmt.Printf("%d keys read, the active one is %#v\n", len(ring.All()), ring.Active())
 	// Output:
 	// keys.Ring(cba4abc2, 267b8a36)
-	// 2 keys, the active one is keys.Key(cba4abc2)
+	// 2 keys read, the active one is keys.Key(cba4abc2)
 }
 
 // An error names the place, the reason and the remedy, and never the key.
@@ -43,8 +46,36 @@ func ExampleGenerate() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(ring.Len(), ring.At(1))
+	fmt.Println(len(ring.All()), ring.All()[1])
 	// Output: 2 keys.Key(cba4abc2)
+}
+
+// A key file is edited while programs that read it run: add a key, let every
+// process read it, activate it, and in the end retire the former one.
+func ExampleFile() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	file := keys.File(dir + "/session.keys")
+	first, err1 := file.Add(time.Now()) // makes the file
+	ring, err2 := keys.FromFile(string(file))
+	second, err3 := file.Add(time.Now())
+	_, err4 := file.Activate(second.ID, time.Now())
+	_, err5 := file.Retire(first.ID, time.Now())
+	err6 := ring.Reload(context.Background()) // sojourn.Manager.Run does it
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, k := range ring.Info() {
+		fmt.Println(k.State, k.ID == first.ID, k.Reads)
+	}
+	// Output:
+	// active false 0
+	// retired true 0
 }
 
 // Check says what is wrong with a key, and what could be better.

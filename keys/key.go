@@ -9,10 +9,15 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // A Key is one secret of a [Ring]. However it is printed, logged or encoded,
 // it shows its id and nothing else. The zero Key is no key.
+//
+// Copies of a Key are one key, and equal: they share its count of reads, also
+// over [Ring.Reload].
 type Key struct {
 	m *material
 }
@@ -22,8 +27,10 @@ type Key struct {
 // pointer there either. It is in a closure because other printers do follow
 // pointers, and none can look into a function.
 type material struct {
-	id     string
-	secret func() []byte
+	id       string
+	secret   func() []byte
+	reads    atomic.Uint64
+	lastRead atomic.Int64 // in seconds since 1970
 }
 
 func newKey(secret []byte) Key {
@@ -54,6 +61,25 @@ func (k Key) Bytes() []byte {
 		return nil
 	}
 	return bytes.Clone(k.m.secret())
+}
+
+// has reports whether the key is this secret.
+func (k Key) has(secret []byte) bool { return bytes.Equal(k.m.secret(), secret) }
+
+// CountRead notes that a cookie which was written with this key was accepted
+// at the given time, for [Ring.Info]. A form calls it once for each; it takes
+// a few nanoseconds. The count is this process's own and begins at 0.
+func (k Key) CountRead(at time.Time) {
+	if k.m == nil {
+		return
+	}
+	k.m.reads.Add(1)
+	now := at.Unix()
+	for last := k.m.lastRead.Load(); now > last; last = k.m.lastRead.Load() {
+		if k.m.lastRead.CompareAndSwap(last, now) {
+			return
+		}
+	}
 }
 
 // Generate returns a strong new key: 32 random bytes as 64 hex digits. It fits
@@ -87,10 +113,11 @@ func (k Key) MarshalJSON() ([]byte, error) { return []byte(`"` + k.String() + `"
 // LogValue returns what String returns.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// String returns the ids in the form keys.Ring(3f2a9c01, 8d70e1f4).
+// String returns the ids of the keys that read, the active one first, in the
+// form keys.Ring(3f2a9c01, 8d70e1f4).
 func (r *Ring) String() string {
 	var ids []string
-	for _, k := range r.list() {
+	for _, k := range r.All() {
 		ids = append(ids, k.ID())
 	}
 	return "keys.Ring(" + strings.Join(ids, ", ") + ")"

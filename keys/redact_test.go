@@ -30,7 +30,7 @@ type holder struct {
 
 // printable returns everything that could show a key.
 func printable(r *Ring) map[string]any {
-	k := r.At(0)
+	k := r.Active()
 	h := holder{k, r, []Key{k}, k, &k, k, r, *r, map[string]Key{"k": k}}
 	return map[string]any{
 		"Key": k, "*Key": &k, "*Ring": r, "Ring": reflect.ValueOf(r).Elem().Interface(), "**Ring": &r,
@@ -139,9 +139,9 @@ func TestDump(t *testing.T) {
 
 func TestRedactedForm(t *testing.T) {
 	r := mustNew(t, strongA, strongB)
-	k := r.At(0)
+	k := r.Active()
 	key := "keys.Key(" + k.ID() + ")"
-	ring := "keys.Ring(" + k.ID() + ", " + r.At(1).ID() + ")"
+	ring := "keys.Ring(" + k.ID() + ", " + r.All()[1].ID() + ")"
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%b", "%c", "%U"} {
 		if got := fmt.Sprintf(verb, k); got != key {
 			t.Errorf("%s of a key = %s", verb, got)

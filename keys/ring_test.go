@@ -31,8 +31,8 @@ func mustNew(t *testing.T, secrets ...string) *Ring {
 
 func TestRingWithoutKeys(t *testing.T) {
 	for name, r := range map[string]*Ring{"nil": nil, "zero": {}} {
-		if r.Len() != 0 {
-			t.Errorf("%s ring: Len = %d", name, r.Len())
+		if len(r.All()) != 0 {
+			t.Errorf("%s ring: %d keys", name, len(r.All()))
 		}
 		for range r.All() {
 			t.Errorf("%s ring: All yields a key", name)
@@ -40,14 +40,12 @@ func TestRingWithoutKeys(t *testing.T) {
 		if got := fmt.Sprint(r); got != "keys.Ring()" {
 			t.Errorf("%s ring prints as %s", name, got)
 		}
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%s ring: At(0) gives a key", name)
-				}
-			}()
-			r.At(0)
-		}()
+		if r.Active() != (Key{}) || r.Info() != nil || len(NewDerived(r, Key.ID).Entries()) != 0 {
+			t.Errorf("%s ring has a key", name)
+		}
+		if err := r.Reload(t.Context()); err != nil {
+			t.Errorf("%s ring: Reload: %v", name, err)
+		}
 	}
 	var k Key
 	if k.ID() != "" || k.Bytes() != nil || k.String() != "keys.Key(none)" {
@@ -58,18 +56,20 @@ func TestRingWithoutKeys(t *testing.T) {
 func TestRingOrder(t *testing.T) {
 	r := mustNew(t, strongA, strongB, strongC)
 	want := []string{strongA, strongB, strongC}
-	if r.Len() != len(want) {
-		t.Fatalf("Len = %d", r.Len())
+	if len(r.All()) != len(want) {
+		t.Fatalf("%d keys", len(r.All()))
 	}
 	for i, k := range r.All() {
-		if string(k.Bytes()) != want[i] || k != r.At(i) {
+		if string(k.Bytes()) != want[i] || k != r.All()[i] {
 			t.Errorf("key %d is not the one given", i)
 		}
 	}
-	for i := range r.All() {
-		if i == 1 {
-			break // a caller may stop early
-		}
+	if all := r.All(); all[0] != r.Active() {
+		t.Error("the first key is not active")
+	}
+	r.All()[0] = Key{}
+	if r.Active() == (Key{}) {
+		t.Error("a caller can change a ring by the slice of All")
 	}
 }
 
@@ -80,8 +80,8 @@ func TestRingIsImmutable(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(given)
-	clear(r.At(0).Bytes())
-	if string(r.At(0).Bytes()) != strongA {
+	clear(r.Active().Bytes())
+	if string(r.Active().Bytes()) != strongA {
 		t.Error("a caller can change the key of a ring")
 	}
 }
@@ -103,18 +103,18 @@ func TestRingConcurrent(t *testing.T) {
 func TestIDIsOfTheKeyAlone(t *testing.T) {
 	a := mustNew(t, strongA, strongB)
 	b := mustNew(t, strongB, strongA)
-	if a.At(0).ID() != b.At(1).ID() || a.At(1).ID() != b.At(0).ID() {
+	if a.Active().ID() != b.All()[1].ID() || a.All()[1].ID() != b.Active().ID() {
 		t.Error("the id depends on the position")
 	}
-	if a.At(0).ID() == a.At(1).ID() {
+	if a.Active().ID() == a.All()[1].ID() {
 		t.Error("different keys, same id")
 	}
 	// Stored values name the key by id, so the derivation can never change.
-	if got, want := a.At(0).ID(), "cba4abc2"; got != want {
+	if got, want := a.Active().ID(), "cba4abc2"; got != want {
 		t.Errorf("ID = %s, want %s", got, want)
 	}
 	plain := fmt.Sprintf("%x", sha256.Sum256([]byte(strongA)))
-	if strings.HasPrefix(plain, a.At(0).ID()) {
+	if strings.HasPrefix(plain, a.Active().ID()) {
 		t.Error("the id is a plain hash of the key: not separated from other uses")
 	}
 }
@@ -175,7 +175,7 @@ func TestNamed(t *testing.T) {
 
 func TestInsecureAllowWeak(t *testing.T) {
 	r, err := New([][]byte{[]byte("dev"), []byte("aaaaaaaaaaaaaaaaaaaa"), []byte("x")}, InsecureAllowWeak(), nil)
-	if err != nil || r.Len() != 3 {
+	if err != nil || len(r.All()) != 3 {
 		t.Fatalf("weak keys are refused in spite of the option: %v", err)
 	}
 	if _, err := New([][]byte{{}}, InsecureAllowWeak()); err == nil {

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -18,13 +19,36 @@ import (
 // the limit is for a path that leads to something else.
 const maxText = 1 << 16
 
+// A source is where a ring is read from, once more at every reload.
+type source struct {
+	read     func(context.Context) ([]candidate, error)
+	settings settings
+	turn     chan struct{} // has room for the one that reads
+}
+
+// fromSource makes a ring by reading it for the first time.
+func fromSource(ctx context.Context, opts []Option, read func(context.Context) ([]candidate, error)) (*Ring, error) {
+	r := &Ring{&live{from: &source{read, newSettings(opts), make(chan struct{}, 1)}}}
+	if err := r.Reload(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
 // FromEnv reads a ring from the environment variable of the given name: one
-// key a line, the current one first; see [Parse] for the form. A variable that
-// is absent or empty is an error that says how to make a key.
+// key a line, the current one first, or the managed form; see [Parse]. A
+// variable that is absent or empty is an error that says how to make a key.
+//
+// A process's environment changes only if the program changes it, so to rotate
+// keys that are kept there, restart.
 func FromEnv(name string, opts ...Option) (*Ring, error) {
 	if name == "" {
 		return nil, errors.New(`keys: FromEnv needs the name of an environment variable, such as "SECRET_KEY"`)
 	}
+	return fromSource(context.Background(), opts, func(context.Context) ([]candidate, error) { return readEnv(name) })
+}
+
+func readEnv(name string) ([]candidate, error) {
 	text, ok := os.LookupEnv(name)
 	if !ok && isEnvValue(name) {
 		return nil, errors.New(`keys: the environment variable that FromEnv was asked for is not set, and its name is the value of another one; give FromEnv a name, such as "SECRET_KEY", not a key`)
@@ -36,7 +60,7 @@ func FromEnv(name string, opts ...Option) (*Ring, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, errors.New("keys: " + source + " is empty; " + howToMake + " and set it")
 	}
-	return build(split([]byte(text), source), newSettings(opts))
+	return split([]byte(text), source), nil
 }
 
 // isEnvValue reports whether s is the value of a variable. Then it may be the
@@ -50,30 +74,67 @@ func isEnvValue(s string) bool {
 	return false
 }
 
-// FromFile reads a ring from a file: one key a line, the current one first;
-// see [Parse] for the form.
+// FromFile reads a ring from a file: one key a line, the current one first, or
+// the managed form, which [File] edits; see [Parse]. [Ring.Reload] reads the
+// file again.
 //
 // On Unix a file that the group or others can read or write is refused. Where
 // the platform decides the mode, as for some mounted secrets, mount it with
-// mode 0400, or read the file with [os.ReadFile] and give it to Parse.
+// mode 0400, or read it with [FromProvider].
 func FromFile(path string, opts ...Option) (*Ring, error) {
 	if path == "" {
 		return nil, errors.New("keys: FromFile needs the path of a key file")
 	}
-	text, err := readFile(path)
-	if err != nil {
-		return nil, err
+	return fromSource(context.Background(), opts, func(context.Context) ([]candidate, error) {
+		text, err := readFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if len(bytes.TrimSpace(text)) == 0 {
+			return nil, fmt.Errorf("keys: key file %s is empty; %s", path, howToMakeFile(path))
+		}
+		return split(text, "key file "+path), nil
+	})
+}
+
+// A Provider gives the keys as text, see [Parse], from a secret manager or
+// wherever they are kept. Keys is called by [FromProvider] and then by each
+// [Ring.Reload], never twice at a time for one ring. It must return when ctx
+// ends, and its error must not hold a key.
+type Provider interface {
+	Keys(ctx context.Context) ([]byte, error)
+}
+
+// ProviderFunc makes a [Provider] of a function.
+type ProviderFunc func(ctx context.Context) ([]byte, error)
+
+// Keys calls f.
+func (f ProviderFunc) Keys(ctx context.Context) ([]byte, error) { return f(ctx) }
+
+// FromProvider reads a ring from p. Errors call it by name, which is not
+// secret: "vault", "the key file".
+func FromProvider(ctx context.Context, name string, p Provider, opts ...Option) (*Ring, error) {
+	if f, ok := p.(ProviderFunc); p == nil || ok && f == nil {
+		return nil, errors.New("keys: FromProvider needs a provider; this one is nil")
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, fmt.Errorf("keys: key file %s is empty; %s", path, howToMakeFile(path))
-	}
-	return build(split(text, "key file "+path), newSettings(opts))
+	return fromSource(ctx, opts, func(ctx context.Context) ([]candidate, error) {
+		text, err := p.Keys(ctx)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("keys: provider %s: %w", name, err)
+		case len(text) > maxText:
+			return nil, fmt.Errorf("keys: provider %s gives more than %d KiB, which is too large to be keys", name, maxText>>10)
+		case len(bytes.TrimSpace(text)) == 0:
+			return nil, fmt.Errorf("keys: provider %s gives no key; %s and store it there", name, howToMake)
+		}
+		return split(text, "provider "+name), nil
+	})
 }
 
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil && isEnvValue(path) {
-		return nil, errors.New("keys: FromFile was given the value of an environment variable, and there is no such file; give it the name of a file, or use FromEnv with the variable's name")
+		return nil, errors.New("keys: the name of a key file is the value of an environment variable, and there is no such file; give the name of a file, or use FromEnv with the variable's name")
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("keys: %w; %s", err, howToMakeFile(path))
@@ -128,16 +189,27 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// Parse reads a ring from text: one key a line, the current one first.
+// Parse reads a ring from text, which is in one of two forms.
 //
-// White space around a line is dropped, so a trailing newline and CRLF do no
-// harm. A key is the bytes of its line; a line that begins with "base64:" is
-// decoded, in the standard or the URL alphabet, padded or not. What is likely
-// a mistake is refused: an empty line before or between keys (the place of a
-// key that something failed to fill in), a comment, a line that is itself a
-// list of keys, see [LooksLikeList], and bytes that are not text.
+// The plain form is one key a line. The first is active, the others are
+// read-only. White space around a line is dropped, so a trailing newline and
+// CRLF do no harm. A key is the bytes of its line; a line that begins with
+// "base64:" is decoded, in the standard or the URL alphabet, padded or not.
+// What is likely a mistake is refused: an empty line before or between keys
+// (the place of a key that something failed to fill in), a comment, a line that
+// is itself a list of keys, see [LooksLikeList], and bytes that are not text.
+//
+// The managed form, which [File] writes, begins with the line
+//
+//	# sojourn keys 1
+//
+// and says on every other line what state a key is in, and if that is known
+// when it was made and when it came into that state, in RFC 3339. Exactly one
+// key is active. The key is written as in the plain form:
+//
+//	state=active created=2026-03-01T09:00:00Z since=2026-03-02T09:00:00Z key=9f86…
 func Parse(text []byte, opts ...Option) (*Ring, error) {
-	return build(split(text, "key text"), newSettings(opts))
+	return newRing(split(text, "key text"), newSettings(opts))
 }
 
 // split makes a candidate of every line. Empty lines at the end are nothing.
@@ -146,10 +218,17 @@ func split(text []byte, source string) []candidate {
 	if len(text) == 0 {
 		return nil
 	}
+	lines := bytes.Split(text, []byte("\n"))
+	if bytes.HasPrefix(lines[0], []byte(managedPrefix)) {
+		return splitManaged(lines, source)
+	}
 	var list []candidate
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		c := candidate{source: fmt.Sprintf("%s, line %d", source, i+1)}
-		c.secret, c.refused = parseLine(bytes.TrimSpace(line))
+	for i, line := range lines {
+		c := candidate{source: fmt.Sprintf("%s, line %d", source, i+1), state: plainState(i)}
+		line = bytes.TrimSpace(line)
+		if c.secret, c.refused = parseLine(line); bytes.HasPrefix(line, []byte("state=")) && bytes.Contains(line, []byte(" key=")) {
+			c.refused = fmt.Sprintf("the line belongs to the managed form, whose first line is missing: %q", managedHeader)
+		}
 		list = append(list, c)
 	}
 	return list

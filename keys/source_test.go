@@ -43,8 +43,8 @@ func TestParse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Len() != len(tt.want) {
-				t.Fatalf("%d keys, want %d", r.Len(), len(tt.want))
+			if len(r.All()) != len(tt.want) {
+				t.Fatalf("%d keys, want %d", len(r.All()), len(tt.want))
 			}
 			for i, k := range r.All() {
 				if string(k.Bytes()) != tt.want[i] {
@@ -119,11 +119,11 @@ func TestFromEnv(t *testing.T) {
 
 	t.Setenv(name, strongA+"\n"+strongB+"\n")
 	r, err := FromEnv(name)
-	if err != nil || r.Len() != 2 || string(r.At(0).Bytes()) != strongA {
+	if err != nil || len(r.All()) != 2 || string(r.Active().Bytes()) != strongA {
 		t.Errorf("FromEnv = %v, %v", r, err)
 	}
 	t.Setenv(name, "dev")
-	if r, err = FromEnv(name, InsecureAllowWeak()); err != nil || r.Len() != 1 {
+	if r, err = FromEnv(name, InsecureAllowWeak()); err != nil || len(r.All()) != 1 {
 		t.Errorf("FromEnv = %v, %v", r, err)
 	}
 }
@@ -166,7 +166,7 @@ func TestFromFile(t *testing.T) {
 	}
 	for _, mode := range []os.FileMode{0o600, 0o400, 0o700} {
 		r, err := FromFile(write(strongA+"\r\n"+strongB+"\r\n", mode))
-		if err != nil || r.Len() != 2 {
+		if err != nil || len(r.All()) != 2 {
 			t.Errorf("mode %o: FromFile = %v, %v", mode, r, err)
 		}
 	}
@@ -188,7 +188,7 @@ func TestFromFile(t *testing.T) {
 	if _, err := FromFile(missing); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("the cause is lost")
 	}
-	if r, err := FromFile(write("dev", 0o600), InsecureAllowWeak()); err != nil || r.Len() != 1 {
+	if r, err := FromFile(write("dev", 0o600), InsecureAllowWeak()); err != nil || len(r.All()) != 1 {
 		t.Errorf("FromFile = %v, %v", r, err)
 	}
 }
