@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,8 +30,9 @@ cookie's value alone, without its name.
 With --json the answer is one object: {"valid":true,"issued_at":1700000000,
 "key":0,"payload":{…}}, where key says which key fits, in the order given, and
 payload is the text in the cookie as it stands there; it may hold NaN, Infinity
-and integers of any size. Or {"valid":false,"reason":"…","detail":"…"}, where
-reason is one of signature, expired, future, malformed, payload, too-large.`,
+and integers of any size. Of a key file with several keys, "key_id" names the
+one. Or {"valid":false,"reason":"…","detail":"…"}, where reason is one of
+signature, key (a retired one), expired, future, malformed, payload, too-large.`,
 		Example: `  sojourn cookie verify --secret-file session.key eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74
   SECRET_KEY=… sojourn cookie verify --json < cookie.txt`,
 		Args: cobra.MaximumNArgs(1),
@@ -51,11 +53,15 @@ reason is one of signature, expired, future, malformed, payload, too-large.`,
 				return refuse(cmd, "cookie", true, err)
 			}
 			if err != nil {
-				return refuse(cmd, "cookie", false, err, advise(err, cookie, &how, secrets, now.value, maxAge.value)...)
+				return refuse(cmd, "cookie", false, err, advise(err, v.Key, cookie, &how, secrets, now.value, maxAge.value)...)
 			}
-			key := secrets[v.Key]
+			key := *byID(secrets, v.Key)
 			if asJSON {
-				return output(cmd, fmt.Sprintf(`{"valid":true,"issued_at":%d,"key":%d,"payload":%s}`+"\n", v.IssuedAt.Unix(), key.index, v.Payload))
+				id := ""
+				if key.state != "" {
+					id = fmt.Sprintf(`,"key_id":%q`, v.Key)
+				}
+				return output(cmd, fmt.Sprintf(`{"valid":true,"issued_at":%d,"key":%d%s,"payload":%s}`+"\n", v.IssuedAt.Unix(), key.index, id, v.Payload))
 			}
 			return output(cmd, validText(cookie, &v, key, now.value))
 		},
@@ -68,10 +74,24 @@ reason is one of signature, expired, future, malformed, payload, too-large.`,
 	return cmd
 }
 
+// byID returns the secret of an id that a ring of them has.
+func byID(secrets []secret, id string) *secret {
+	return &secrets[slices.IndexFunc(secrets, func(s secret) bool { return s.id() == id })]
+}
+
+// name says which key this is: where it was found, and in the managed form its
+// id and state.
+func (s *secret) name() string {
+	if s.state == "" {
+		return printable(s.source)
+	}
+	return fmt.Sprintf("%s, %s, %s", printable(s.source), s.id(), s.state)
+}
+
 func validText(cookie string, v *flask.Verified, key secret, now int64) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, "valid")
-	fmt.Fprintf(&b, "key:        %d (%s)\n", key.index, printable(key.source))
+	fmt.Fprintf(&b, "key:        %d (%s)\n", key.index, key.name())
 	fmt.Fprintf(&b, "issued at:  %s\n", timeText(v.IssuedAt, now))
 	fmt.Fprintf(&b, "size:       %d bytes\n", len(cookie))
 	fmt.Fprintf(&b, "compressed: %s\n", yesNo(v.Compressed))

@@ -14,8 +14,8 @@ import (
 )
 
 func newKey() *cobra.Command {
-	group := newGroup("key", "Make and check secret keys", "new or check")
-	group.AddCommand(newKeyNew(), newKeyCheck())
+	group := newGroup("key", "Make, check and rotate secret keys", "new, check, add, activate, retire or list")
+	group.AddCommand(newKeyNew(), newKeyCheck(), newKeyAdd(), newKeyActivate(), newKeyRetire(), newKeyList())
 	return group
 }
 
@@ -39,8 +39,10 @@ func newKeyCheck() *cobra.Command {
 		Use:   "check [--file FILE | --env NAME]",
 		Short: "Say what is good or bad about keys",
 		Long: `Say what is good or bad about keys: one a line, from a file, an environment
-variable or standard input. The keys themselves are never printed. It exits
-with 1 when the library would refuse one of them.
+variable or standard input. Of a key file that "sojourn key add" has written,
+it names the keys by their ids, and does not judge retired ones. The keys
+themselves are never printed. It exits with 1 when the library would refuse one
+of them.
 
 A key is never taken as an argument, where other users and the shell's history
 would see it.`,
@@ -120,6 +122,9 @@ func checkKeys(text []byte) (report string, ok bool) {
 	if len(text) == 0 {
 		return "there is no key: nothing but white space, if anything\n", false
 	}
+	if bytes.HasPrefix(text, []byte(managed)) {
+		return checkManaged(text)
+	}
 	var b strings.Builder
 	ok = true
 	seen := map[string]int{} // line by key id
@@ -156,22 +161,57 @@ func checkLine(line []byte, number int, seen map[string]int) (good bool, length 
 		}
 		return false, 0, []string{"form: " + text}
 	}
-	key := ring.At(0)
+	key := ring.Active()
 	r := keys.Check(key.Bytes())
-	good = r.OK()
+	good, remarks = r.OK(), problems(r)
+	if first, twice := seen[key.ID()]; twice {
+		return false, r.Length, append(remarks, fmt.Sprintf("duplicate: the key is the same as that of line %d; remove one of the two", first))
+	}
+	if good {
+		remarks = append(remarks, goodKey)
+	}
+	seen[key.ID()] = number
+	return good, r.Length, remarks
+}
+
+const goodKey = "not publicly known, follows no pattern; strong if it was made at random"
+
+// problems lists what the library has found, a line each.
+func problems(r keys.Report) (lines []string) {
 	for _, p := range r.Problems {
 		advice := ""
 		if !p.Refused {
 			advice = " (advice)"
 		}
-		remarks = append(remarks, fmt.Sprintf("%s: %s%s", p.Code, p.Text, advice))
+		lines = append(lines, fmt.Sprintf("%s: %s%s", p.Code, p.Text, advice))
 	}
-	if first, twice := seen[key.ID()]; twice {
-		return false, r.Length, append(remarks, fmt.Sprintf("duplicate: the key is the same as that of line %d; remove one of the two", first))
+	return lines
+}
+
+// checkManaged reports on the keys of the managed form, or on its lines where
+// it cannot be read.
+func checkManaged(text []byte) (report string, ok bool) {
+	ring, err := keys.Parse(text, keys.InsecureAllowWeak())
+	if err != nil {
+		return strings.ReplaceAll(err.Error(), "keys: key text, ", "") + "\n", false
 	}
-	if good {
-		remarks = append(remarks, "not publicly known, follows no pattern; strong if it was made at random")
+	var b strings.Builder
+	ok = true
+	for _, e := range keys.NewDerived(ring, keys.Key.Bytes).Entries() {
+		r := keys.Check(e.Value)
+		verdict, remarks := "good", problems(r)
+		switch {
+		case e.State == keys.Retired:
+			verdict, remarks = "not judged", []string{"it reads nothing"}
+		case !r.OK():
+			verdict, ok = "bad", false
+		default:
+			remarks = append(remarks, goodKey)
+		}
+		fmt.Fprintf(&b, "key %s (%s): %s, %d bytes\n", e.Key.ID(), e.State, verdict, r.Length)
+		for _, line := range remarks {
+			fmt.Fprintf(&b, "  %s\n", line)
+		}
 	}
-	seen[key.ID()] = number
-	return good, r.Length, remarks
+	return b.String(), ok
 }
