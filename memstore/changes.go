@@ -15,8 +15,9 @@ type changes struct {
 	atLeast int    // how many are remembered in any case
 	store   uint64 // so that a cursor of another store is known to be one
 
-	mu       sync.Mutex
-	old, new generation
+	mu        sync.Mutex
+	old, new  generation
+	listeners []chan struct{} // of Notify
 }
 
 type generation struct {
@@ -48,6 +49,7 @@ func (c *changes) add(kind store.Kind, handle, owner string, ended bool) {
 	ch.owner = uint32(len(c.new.owners))
 	c.new.owners = append(c.new.owners, owner...)
 	c.new.list = append(c.new.list, ch)
+	c.notify()
 }
 
 // since returns what was added since the cursor was given. It stops where the

@@ -13,6 +13,7 @@ import (
 	"github.com/sojourn-go/sojourn"
 	"github.com/sojourn-go/sojourn/memstore"
 	"github.com/sojourn-go/sojourn/store"
+	"github.com/sojourn-go/sojourn/storetest"
 )
 
 // skewed is a store as a process sees it whose clock is wrong: every time that
@@ -61,8 +62,44 @@ func (s skewed) Delete(ctx context.Context, handle string, end store.Ending) err
 	return s.Store.Delete(ctx, handle, end)
 }
 
+func (s skewed) DeleteOwner(ctx context.Context, owner, except string, end store.Ending) (int, error) {
+	end.Now = end.Now.Add(s.off())
+	return s.Store.DeleteOwner(ctx, owner, except, end)
+}
+
+func (s skewed) List(ctx context.Context, owner string, page store.Page) (store.Listing, error) {
+	return s.shown(s.Store.List(ctx, owner, page))
+}
+
+func (s skewed) Scan(ctx context.Context, page store.Page) (store.Listing, error) {
+	return s.shown(s.Store.Scan(ctx, page))
+}
+
+func (s skewed) shown(listing store.Listing, err error) (store.Listing, error) {
+	for i := range listing.Records {
+		listing.Records[i].Header = s.head(listing.Records[i].Header, -s.off())
+	}
+	return listing, err
+}
+
 func (s skewed) Sweep(ctx context.Context, now time.Time, limit int) (int, error) {
 	return s.Store.Sweep(ctx, now.Add(s.off()), limit)
+}
+
+// TestSkewed: who sees the store only through a wrong clock that stands still
+// sees nothing wrong: no time is left out.
+func TestSkewed(t *testing.T) {
+	for _, off := range []time.Duration{time.Hour, -time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) store.Store {
+				memory, err := memstore.New(memstore.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return skewed{memory, func() time.Duration { return off }}
+			})
+		})
+	}
 }
 
 // TestClocks: two processes whose clocks differ by an hour, one way, the other,

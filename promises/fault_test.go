@@ -2,7 +2,6 @@ package promises
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -231,7 +230,7 @@ func smallDisk(t *testing.T, size string) string {
 
 func underFault(t *testing.T, target target, do func(target, *engines.Proxy)) {
 	client.CloseIdleConnections()
-	before := runtime.NumGoroutine()
+	before := goroutines()
 	proxy := engines.NewProxy(t, target.server.Addr())
 	s, shut, err := open(target.url(proxy.Addr()))
 	if err != nil {
@@ -253,9 +252,46 @@ func underFault(t *testing.T, target target, do func(target, *engines.Proxy)) {
 	}
 	poll(t, "connections to be closed", func() bool { return proxy.Open() == 0 })
 	client.CloseIdleConnections()
-	leaked := 0
-	poll(t, fmt.Sprintf("goroutines to end (%d too many)", leaked), func() bool {
-		leaked = runtime.NumGoroutine() - before - 3 // the proxy's own
-		return leaked <= 0
+	var leaked []string
+	defer func() {
+		if t.Failed() {
+			for _, stack := range leaked {
+				t.Log(stack)
+			}
+		}
+	}()
+	poll(t, "goroutines to end", func() bool {
+		leaked = leaked[:0]
+		for id, stack := range goroutines() {
+			if _, old := before[id]; !old && !isHarness(stack) {
+				leaked = append(leaked, stack)
+			}
+		}
+		return len(leaked) == 0
 	})
+}
+
+// goroutines are the stacks of all but the caller's, by their ids, in which a
+// package of this module or of a client library has a part: it runs there, or
+// has made the goroutine.
+func goroutines() map[string]string {
+	text := make([]byte, 4<<20)
+	_, others, _ := strings.Cut(string(text[:runtime.Stack(text, true)]), "\n\n")
+	found := map[string]string{}
+	for _, stack := range strings.Split(others, "\n\n") {
+		for _, part := range []string{"github.com/", "database/sql"} {
+			if strings.Contains(stack, part) {
+				id, _, _ := strings.Cut(stack, " [")
+				found[id] = stack
+			}
+		}
+	}
+	return found
+}
+
+// isHarness reports whether it is a goroutine that the fault itself needs until
+// the test is over: that of the proxy that accepts, and that of the server's
+// process, which is another one after a restart.
+func isHarness(stack string) bool {
+	return strings.Contains(stack, "engines.(*Proxy).accept(") || strings.Contains(stack, "storetest/engines.run(")
 }

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +70,32 @@ func BenchmarkVerbs(b *testing.B) {
 		r.do("DEL", s.tag(store.Bucket("bob"))+"c")
 		together(b, 1, func() { _, err := s.Changes(ctx, since.Next); must(err) })
 	})
+}
+
+// BenchmarkDelete shows what an end costs, and how much of it is the server's
+// work. Records are made before the clock runs.
+func BenchmarkDelete(b *testing.B) {
+	server := engines.Redis(b)
+	s := open(b, server.Addr())
+	r := dialRaw(b, server.Addr())
+	for _, n := range []int{1, 64} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			r.do("FLUSHALL")
+			handles := make(chan string, b.N)
+			for i := range b.N {
+				handles <- made(b, s, newRecord("owner "+strconv.Itoa(i%1000))).Handle
+			}
+			before := r.cpu()
+			b.ResetTimer()
+			together(b, n, func() {
+				if err := s.Delete(b.Context(), <-handles, ending()); err != nil {
+					b.Error(err)
+				}
+			})
+			b.StopTimer()
+			b.ReportMetric((r.cpu()-before)/float64(b.N), "server-µs/op")
+		})
+	}
 }
 
 func together(b *testing.B, n int, f func()) {

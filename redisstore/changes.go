@@ -24,8 +24,18 @@ const (
 // before since again. Its cost is one round trip, in which each of the 256 logs
 // is asked, and most are not there. A server that was started anew may have lost
 // what it had logged, which is ErrGone; on a cluster such a one is replaced, and
-// what its replica did not have is lost with the ends themselves. While one of a
-// cluster's masters does not answer it fails: what was ended there is not known.
+// what its replica did not have is lost with the ends themselves.
+//
+// While one of a cluster's masters does not answer it fails: what was ended there
+// is not known. That lasts until the cluster has another one in its place:
+// cluster-node-timeout (15 seconds, if it was not set) and what the others take
+// to agree, half of that at most; an election, of half a second to a second, and
+// a second more for each replica that is asked in vain; and up to a second until
+// this package has heard of it. With a cluster-node-timeout of 1 second it is
+// some 3 seconds. A replica could answer sooner, but may lack ends that were
+// acknowledged, and an answer without them would be taken for all there is. So
+// who follows changes bounds how long he goes on without an answer, and the
+// bound is longer than this, or he refuses meanwhile what he cannot check.
 func (s *Store) Changes(ctx context.Context, since string) (store.Changes, error) {
 	if since == "" {
 		return s.begin(ctx)

@@ -13,7 +13,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// This file and confirm.go are the only ones that know the client library. The
+// This file, confirm.go and notify.go are the only ones that know the client library. The
 // library sends the commands of all callers over one connection a server. Its
 // repeating of commands is off: a command whose answer was lost fails, and is
 // not sent again. What a server of a cluster refuses because another one has
@@ -40,8 +40,10 @@ type client struct {
 	lib      rueidis.Client
 	timeout  time.Duration
 	cluster  bool
-	replicas int // that have to confirm a write
-	closed   atomic.Bool
+	replicas int           // that have to confirm a write
+	maxHeard time.Duration // see maxHeard; tests have less
+	life     context.Context
+	die      context.CancelFunc // which closing is
 
 	// The library looks at a caller's context while it waits for an answer,
 	// but not while another caller connects, nor for a place in a full queue.
@@ -71,6 +73,9 @@ const (
 	// maxConfirming is how many connections a server has for writes that
 	// replicas have to confirm. They last a minute longer than they are needed.
 	maxConfirming = 32
+
+	// maxListening is how many calls of Notify have a connection beside those.
+	maxListening = 8
 )
 
 // Rooms bound the calls that are under way: one for all, or one for each bucket
@@ -104,9 +109,10 @@ func bucketOf(key string) int {
 
 func newClient(s settings) (*client, error) {
 	c := &client{
-		timeout: s.timeout, cluster: s.cluster, replicas: s.replicas,
+		timeout: s.timeout, cluster: s.cluster, replicas: s.replicas, maxHeard: maxHeard,
 		guarded: newRooms(s.cluster, maxGuarded), confirming: newRooms(s.cluster, 4*maxConfirming),
 	}
+	c.life, c.die = context.WithCancel(context.Background())
 	c.good.Store(-1)
 	// A connection that was idle for so long is asked for a sign of life.
 	dialer := net.Dialer{Timeout: s.timeout, KeepAlive: s.timeout}
@@ -123,7 +129,7 @@ func newClient(s settings) (*client, error) {
 		DialCtxFn:        c.dial,
 		Dialer:           dialer,
 		ConnWriteTimeout: s.timeout,
-		BlockingPoolSize: maxConfirming, BlockingPoolCleanup: time.Minute,
+		BlockingPoolSize: maxConfirming + maxListening, BlockingPoolCleanup: time.Minute,
 		ReadBufferEachConn: buffer, WriteBufferEachConn: buffer,
 		Sentinel:      rueidis.SentinelOption{MasterSet: s.master, Dialer: dialer, TLSConfig: s.tls, ClientName: "sojourn"},
 		ClusterOption: rueidis.ClusterOption{MaxMovedRedirections: maxRedirections},
@@ -170,9 +176,11 @@ func (n *counted) Close() error {
 
 // close closes the connections, of a cluster's a little later.
 func (c *client) close() {
-	c.closed.Store(true)
+	c.die()
 	c.lib.Close()
 }
+
+var errClosed = errors.New("the store is closed")
 
 // do sends one command.
 func (c *client) do(ctx context.Context, cmd command) (answer, error) {
@@ -282,9 +290,9 @@ func aside[T any](ctx context.Context, c *client, room chan struct{}, call func(
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}
-	if c.closed.Load() {
+	if c.life.Err() != nil {
 		<-room
-		return none, errors.New("the store is closed")
+		return none, errClosed
 	}
 	type result struct {
 		v   T

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sojourn-go/sojourn/store"
@@ -218,4 +219,20 @@ func BenchmarkReplicas(b *testing.B) {
 			})
 		}
 	}
+}
+
+// TestPatience: how long the server waits for replicas is as Replicas says.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for left, want := range map[time.Duration]time.Duration{
+			2 * time.Second: 1400 * time.Millisecond, time.Second: 650 * time.Millisecond, 100 * time.Millisecond: 25 * time.Millisecond,
+			time.Millisecond: time.Millisecond, -time.Second: time.Millisecond,
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			if got := patience(ctx); got != want {
+				t.Errorf("with %s left the server waits for %s, want %s", left, got, want)
+			}
+			cancel()
+		}
+	})
 }

@@ -366,6 +366,7 @@ func TestSentinel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l := listen(t, s)
 	w.Master.Kill()
 	began := time.Now()
 	eventually(t, "the store follows", func() bool { _, err := s.Load(t.Context(), rec.Handle); return err == nil })
@@ -373,9 +374,12 @@ func TestSentinel(t *testing.T) {
 	if _, err := s.Changes(t.Context(), since.Next); !errors.Is(err, store.ErrGone) {
 		t.Errorf("Changes since before the failover: %v, want ErrGone", err)
 	}
-	if err := s.Delete(t.Context(), rec.Handle, ending()); !errors.Is(err, ErrUnconfirmed) {
-		t.Errorf("Delete where no replica is left: %v, want ErrUnconfirmed", err)
-	}
+	eventually(t, "the store listens to the new master", func() bool { return l.wakes.Load() > 1 })
+	l.wakesFor(t, "an end on the new master", func() {
+		if err := s.Delete(t.Context(), rec.Handle, ending()); !errors.Is(err, ErrUnconfirmed) {
+			t.Errorf("Delete where no replica is left: %v, want ErrUnconfirmed", err)
+		}
+	})
 	if _, err := Open(t.Context(), "redis+sentinel://"+w.Sentinel.Addr()+"/other"); err == nil {
 		t.Error("Open of a master that the sentinel does not know")
 	}

@@ -43,7 +43,9 @@ func verbs(t testing.TB, s *Store) map[string]func(context.Context) error {
 	}
 }
 
-// in runs f, and requires a deadline error soon after the deadline.
+// in runs f, and requires a deadline error after the context's deadline, and
+// not only after the store's own timeout, which is longer than a busy machine
+// takes.
 func in(t *testing.T, what string, f func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -53,14 +55,14 @@ func in(t *testing.T, what string, f func(context.Context) error) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%s on a stalled server: %v", what, err)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("%s with a deadline of 100 ms took %s", what, took)
 	}
 }
 
 func TestDeadlineOnStalledServer(t *testing.T) {
 	server := engines.Redis(t)
-	s := open(t, server.Addr())
+	s := open(t, server.Addr(), Timeout(time.Minute)) // no sign of life is due, which would break the connection
 	calls := verbs(t, s)
 	server.Pause()
 	for name, call := range calls {
@@ -72,16 +74,16 @@ func TestDeadlineOnStalledServer(t *testing.T) {
 	// Nor may it wait while somebody else connects, to a server that does not
 	// say a word.
 	proxy := engines.NewProxy(t, server.Addr())
-	through := open(t, proxy.Addr(), Timeout(20*time.Second))
+	through := open(t, proxy.Addr(), Timeout(time.Minute))
 	proxy.BlackHole(true)
 	proxy.Cut()
-	eventually(t, "the store sees that the connection is gone", func() bool { return through.client.epoch.Load() >= 2 })
+	eventually(t, "the store sees that the connection is gone", func() bool { return through.client.epoch.Load() >= 2 && proxy.Open() == 0 })
 	began := make(chan struct{})
 	var patient sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
 	patient.Go(func() {
 		close(began)
-		through.Load(ctx, store.NewHandle("")) // has 20 seconds to connect
+		through.Load(ctx, store.NewHandle("")) // has a minute to connect
 	})
 	<-began
 	eventually(t, "the store connects", func() bool { return proxy.Open() >= 1 })

@@ -43,8 +43,10 @@ func Timeout(d time.Duration) Option { return func(s *settings) { s.timeout = d 
 // Replicas has n replicas confirm each write, in the round trip in which it is
 // made: after the script of Create, Apply, Delete or DeleteOwner the server is
 // sent WAIT n, on the same connection. (Touch, which moves a clock, does not
-// wait.) If fewer have confirmed it when two thirds of the call's time are over,
-// or somewhat less, the error is [ErrUnconfirmed]. 0, the default, waits for none.
+// wait.) The server waits for three quarters of the time that the call has left,
+// less a tenth of a second, and at least for one quarter: 1.4 s of 2 s. If fewer
+// have confirmed it by then the error is [ErrUnconfirmed]. 0, the default, waits
+// for none.
 //
 // What it gives: n replicas had the write, in memory, when it was acknowledged.
 // A master that has failed is replaced by one of its replicas; when n is the
@@ -72,7 +74,9 @@ func Replicas(n int) Option { return func(s *settings) { s.replicas = n } }
 // and the name of the host.
 func TLS(config *tls.Config) Option { return func(s *settings) { s.tls = config } }
 
-var errURL = errors.New("redisstore: the URL is of none of the forms redis://[name:password@]host[:port][/db] for one server, " +
+// ErrURL is what Open says of a URL that is of none of the forms. It does not
+// quote the URL, which may hold a password.
+var ErrURL = errors.New("redisstore: the URL is of none of the forms redis://[name:password@]host[:port][/db] for one server, " +
 	"redis+cluster://[name:password@]host[:port][,host[:port]…] for a cluster, " +
 	"redis+sentinel://[name:password@]host[:port][,host[:port]…]/master for what sentinels watch; " +
 	"rediss in place of redis for TLS; special characters in the password are written as %XX")
@@ -91,7 +95,7 @@ func newSettings(text string, opts []Option) (settings, error) {
 	case "redis+sentinel":
 		port = "26379"
 	default:
-		return s, errURL
+		return s, ErrURL
 	}
 	u, err := s.hosts(rest, port)
 	if err != nil {
@@ -106,10 +110,10 @@ func newSettings(text string, opts []Option) (settings, error) {
 	switch {
 	case port == "26379":
 		if s.master = path; path == "" || strings.Contains(path, "/") {
-			return s, errURL
+			return s, ErrURL
 		}
 	case len(s.addrs) > 1 && !s.cluster:
-		return s, errURL
+		return s, ErrURL
 	case path != "":
 		if s.db, err = strconv.Atoi(path); err != nil || s.db < 0 {
 			return s, errors.New("redisstore: the URL's path is not the number of a database")
@@ -139,7 +143,7 @@ func (s *settings) hosts(rest, port string) (*url.URL, error) {
 		}
 		u, err := url.Parse(text)
 		if err != nil || u.Hostname() == "" {
-			return nil, errURL
+			return nil, ErrURL
 		}
 		if i == 0 {
 			first = u

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -49,8 +50,8 @@ func TestSettings(t *testing.T) {
 			t.Errorf("newSettings of a bad URL: %v", err)
 		}
 		for _, form := range []string{"redis://[", "redis+cluster://[", "redis+sentinel://["} {
-			if err != nil && slices.Contains(forms, url) && !strings.Contains(err.Error(), form) {
-				t.Errorf("the error of a bad URL does not list %s: %v", form, err)
+			if slices.Contains(forms, url) && (!errors.Is(err, ErrURL) || !strings.Contains(err.Error(), form)) {
+				t.Errorf("the error of a bad URL is not ErrURL, or does not list %s: %v", form, err)
 			}
 		}
 	}

@@ -65,11 +65,19 @@ local function enter(base, name, handle, at)
   if left < 0 or left < at - clock() then call('PEXPIREAT', index, whole(at)) end
 end
 
--- log notes a change, at the server's time.
+-- log notes a change, at the server's time. The first of a script tells who
+-- listens that there is something, and no more: channels may be read by others.
+-- Nobody can ask before the script is over. That the server does not let this
+-- application publish must not be in the way of a write.
+local told = false
 local function log(base, what, h, handle)
   local key = base .. 'c'
   call('XADD', key, 'MINID', '~', whole(clock() - keep), '*', 'c', what .. sub(h, 2, 2) .. handle .. owner(h))
   call('PEXPIRE', key, keep)
+  if not told then
+    told = true
+    redis.pcall('PUBLISH', sub(base, 1, -5) .. 'changes', '')
+  end
 end
 
 -- finish ends the record h. It deletes first: that is allowed when the memory

@@ -114,6 +114,22 @@ func (r *raw) calls(command string) int {
 	return 0
 }
 
+// cpu is how much of a processor's time the server has taken, in microseconds.
+func (r *raw) cpu() (sum float64) {
+	r.t.Helper()
+	info := r.do("INFO", "cpu")
+	for _, name := range []string{"\nused_cpu_user:", "\nused_cpu_sys:"} {
+		_, text, _ := strings.Cut(info, name)
+		text, _, _ = strings.Cut(text, "\r")
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		sum += n * 1e6
+	}
+	return sum
+}
+
 // eventually polls until cond holds.
 func eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()

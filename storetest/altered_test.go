@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"runtime"
 	"time"
 
 	"github.com/sojourn-go/sojourn/store"
@@ -21,13 +20,14 @@ type altered struct {
 	scan        func(context.Context, store.Page) (store.Listing, error)
 	changes     func(context.Context, string) (store.Changes, error)
 	sweep       func(context.Context, time.Time, int) (int, error)
+	notify      func(context.Context, func()) error
 }
 
 var _ store.Store = (*altered)(nil)
 
 func newAltered() *altered {
 	m := newModel()
-	return &altered{m, m.Load, m.Create, m.Apply, m.Touch, m.Delete, m.DeleteOwner, m.List, m.Scan, m.Changes, m.Sweep}
+	return &altered{m, m.Load, m.Create, m.Apply, m.Touch, m.Delete, m.DeleteOwner, m.List, m.Scan, m.Changes, m.Sweep, m.Notify}
 }
 
 func (a *altered) Load(ctx context.Context, handle string) (*store.Record, error) {
@@ -70,6 +70,10 @@ func (a *altered) Sweep(ctx context.Context, now time.Time, limit int) (int, err
 	return a.sweep(ctx, now, limit)
 }
 
+func (a *altered) Notify(ctx context.Context, wake func()) error {
+	return a.notify(ctx, wake)
+}
+
 // locked runs f with the model's records in hand.
 func (a *altered) locked(f func()) {
 	a.mu.Lock()
@@ -99,12 +103,5 @@ func (a *altered) alterListed(f func(*store.Listed)) {
 			f(&listing.Records[i])
 		}
 		return listing, err
-	}
-}
-
-// breathe lets others run: the gap between the steps of what should be one.
-func breathe() {
-	for range 20 {
-		runtime.Gosched()
 	}
 }

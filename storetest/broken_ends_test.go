@@ -243,7 +243,7 @@ var brokenEnds = []broken{
 			return changes, err
 		}
 	}},
-	{name: "changes tell no owner", caught: []string{"changes-tell-delete"}, others: 10, alter: func(a *altered) {
+	{name: "changes tell no owner", caught: []string{"changes-tell-delete"}, others: 17, alter: func(a *altered) {
 		a.changes = func(ctx context.Context, since string) (store.Changes, error) {
 			changes, err := a.model.Changes(ctx, since)
 			for i := range changes.List {

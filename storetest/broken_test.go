@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A broken store is one with one mistake, which rules have to catch.
@@ -26,7 +27,7 @@ const few = 2
 const all = 1000
 
 func brokenStores() []broken {
-	return slices.Concat(brokenWrites, brokenCreations, brokenLimits, brokenEnds, brokenLists, brokenTexts)
+	return slices.Concat(brokenWrites, brokenCreations, brokenLimits, brokenEnds, brokenNotifiers, brokenLists, brokenTexts)
 }
 
 // TestRules: each rule has a name and a sentence, and has been seen to fail.
@@ -43,6 +44,8 @@ func TestRules(t *testing.T) {
 		}
 	}
 }
+
+func init() { soon = time.Second }
 
 // TestBroken runs every rule on every broken store.
 func TestBroken(t *testing.T) {
@@ -67,7 +70,7 @@ func TestBroken(t *testing.T) {
 }
 
 // slow are the rules that take most of the time.
-var slow = []string{"list-misses-none", "scan-misses-none", "faults-delay"}
+var slow = []string{"list-misses-none", "scan-misses-none", "faults-delay", "notify-gathers-a-burst", "notify-ends-with-its-context"}
 
 // failures runs the rules on b and returns the messages of those that fail. Slow
 // ones run only where they are to fail.

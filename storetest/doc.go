@@ -15,7 +15,8 @@
 // left alone, but for records that expire within 20 minutes and what is
 // remembered of ended ones for no longer: rules sweep that far ahead. Run takes
 // times from the clock, so a store that expires records by a clock of its own
-// needs one that is right to within a minute.
+// needs one that is right to within a minute. The rules of store.Notifier run if
+// the store is one.
 //
 // [Faulty] is for tests of what uses a store: it makes chosen calls fail, or
 // lose their reply, or come late, and counts them.

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -24,7 +25,12 @@ const (
 	Scan        Verb = "Scan"
 	Changes     Verb = "Changes"
 	Sweep       Verb = "Sweep"
+	Notify      Verb = "Notify" // of a store.Notifier
 )
+
+// Wake is no verb of a store, but planned and counted as if it were: a call of
+// wake that Notify makes. With Before or After it is lost.
+const Wake Verb = "Wake"
 
 // ErrFault is the error of a call that was made to fail, if a plan has none of
 // its own. It is none of the contract's answers.
@@ -87,7 +93,10 @@ type FaultyStore struct {
 	calls map[Verb]int
 }
 
-var _ store.Store = (*FaultyStore)(nil)
+var (
+	_ store.Store    = (*FaultyStore)(nil)
+	_ store.Notifier = (*FaultyStore)(nil)
+)
 
 // Plan replaces the plan from the next call on. The counts go on.
 func (f *FaultyStore) Plan(plan Plan) {
@@ -103,13 +112,15 @@ func (f *FaultyStore) Calls(verb Verb) int {
 	return f.calls[verb]
 }
 
-// TotalCalls returns how many calls there have been of all verbs.
+// TotalCalls returns how many calls there have been of all verbs, Wake left out.
 func (f *FaultyStore) TotalCalls() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	total := 0
-	for _, n := range f.calls {
-		total += n
+	for verb, n := range f.calls {
+		if verb != Wake {
+			total += n
+		}
 	}
 	return total
 }
@@ -243,3 +254,19 @@ func (f *FaultyStore) Sweep(ctx context.Context, now time.Time, limit int) (int,
 		return f.s.Sweep(ctx, now, limit)
 	})
 }
+
+// Notify is store.Notifier's. If the store is none, it says so.
+func (f *FaultyStore) Notify(ctx context.Context, wake func()) error {
+	n, ok := f.s.(store.Notifier)
+	if !ok {
+		return errSilent
+	}
+	return f.call(ctx, Call{Verb: Notify}, func(ctx context.Context) error {
+		return n.Notify(ctx, func() {
+			woken := func(context.Context) error { wake(); return nil }
+			_ = f.call(ctx, Call{Verb: Wake}, woken) // lost or not, Notify goes on
+		})
+	})
+}
+
+var errSilent = fmt.Errorf("storetest: the store that is made to fail is no store.Notifier: %w", errors.ErrUnsupported)

@@ -109,6 +109,55 @@ func TestFaultyTimeoutAndDo(t *testing.T) {
 	}
 }
 
+// TestFaultyNotify: notifications are lost as planned, and a store that has none
+// gets none.
+func TestFaultyNotify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newModel()
+		rec := made(t, m)
+		f := Faulty(m, Nth(Wake, 2, Fault{Before: ErrFault}))
+		ctx, cancel := context.WithCancel(t.Context())
+		woken := 0
+		ended := make(chan error)
+		go func() { ended <- f.Notify(ctx, func() { woken++ }) }()
+		settle := func() {
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		settle()
+		for i, want := range []int{1, 2} { // the first is lost
+			if err := m.Delete(t.Context(), made(t, m).Handle, store.Ending{Mark: 1, Now: rec.Created}); err != nil {
+				t.Fatal(err)
+			}
+			if settle(); woken != want {
+				t.Errorf("after change %d wake was called %d times, want %d", i+1, woken, want)
+			}
+		}
+		if f.Calls(Wake) != 3 || f.Calls(Notify) != 1 || f.TotalCalls() != 1 {
+			t.Errorf("counted %d calls of wake and %d of Notify, %d in all", f.Calls(Wake), f.Calls(Notify), f.TotalCalls())
+		}
+		cancel()
+		if err := <-ended; err != context.Canceled {
+			t.Errorf("Notify: %v", err)
+		}
+		f.Plan(Every(Notify, 1, Fault{Before: ErrFault}))
+		if err := f.Notify(t.Context(), func() {}); err != ErrFault {
+			t.Errorf("Notify that is to fail: %v", err)
+		}
+		f = Faulty(struct{ store.Store }{m}, nil)
+		if err := f.Notify(t.Context(), func() { t.Error("it notifies") }); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("Notify of a store that is no Notifier: %v", err)
+		}
+	})
+}
+
+// TestSilent: a store that cannot notify passes all rules, in a wrapper too.
+func TestSilent(t *testing.T) {
+	silent := struct{ store.Store }{newModel()}
+	Run(t, func(*testing.T) store.Store { return silent })
+	Run(t, func(*testing.T) store.Store { return Faulty(silent, nil) })
+}
+
 // TestFaultyModel: a plan in which all goes well changes nothing.
 func TestFaultyModel(t *testing.T) {
 	Run(t, func(*testing.T) store.Store { return Faulty(newModel(), nil) })

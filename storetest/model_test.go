@@ -235,3 +235,22 @@ func (m *model) Sweep(ctx context.Context, now time.Time, limit int) (int, error
 	maps.DeleteFunc(m.ended, func(_ string, t tombstone) bool { return !now.Before(t.until) && take() })
 	return before - len(m.records) - len(m.ended), nil
 }
+
+// Notify looks, again and again, whether there are more changes.
+func (m *model) Notify(ctx context.Context, wake func()) error {
+	seen := -1
+	for {
+		if err := m.begin(ctx); err != nil {
+			return err
+		}
+		n := len(m.changes)
+		m.mu.Unlock()
+		if n != seen {
+			seen = n
+			wake()
+		}
+		if err := wait(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}

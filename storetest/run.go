@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"testing"
@@ -22,7 +23,7 @@ type rule struct {
 // rules returns all rules, in the order in which one would debug a new store.
 func rules() []rule {
 	return slices.Concat(recordRules, createRules, limitRules, replaceRules, applyRules, touchRules, endRules,
-		tombstoneRules, listRules, sweepRules, changesRules, manyRules, callRules, crowdRules, faultRules)
+		tombstoneRules, listRules, sweepRules, changesRules, notifyRules, manyRules, callRules, crowdRules, faultRules)
 }
 
 // Run checks every rule on a store of its own: newStore is called once for each,
@@ -101,4 +102,11 @@ func noPanic(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// breathe lets others run: the gap in which a race is lost.
+func breathe() {
+	for range 20 {
+		runtime.Gosched()
+	}
 }

@@ -21,8 +21,6 @@ func MariaDB(t testing.TB, opts ...Option) *Server {
 		opt(&o)
 	}
 	s := &Server{}
-	port := freePort(t)
-	s.addr = "127.0.0.1:" + port
 	s.process = process{
 		t:    t,
 		path: find(t, "apt-get install mariadb-server", o.programs...),
@@ -36,6 +34,8 @@ func MariaDB(t testing.TB, opts ...Option) *Server {
 	}
 	s.prepare(install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db",
 		"--skip-name-resolve", "--innodb-log-file-size=16M", "--innodb-flush-log-at-trx-commit=0", "--sync-frm=0")
+	port := freePort(t) // late: another may take it until the server has it
+	s.addr = "127.0.0.1:" + port
 	s.args = append([]string{"--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1", "--port=" + port, "--socket=" + socket,
 		"--init-file=" + first, "--skip-name-resolve", "--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M"}, o.args...)
 	s.answers = func(ctx context.Context, _ int) error { return mariaAnswers(ctx, socket) }

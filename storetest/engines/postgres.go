@@ -22,8 +22,6 @@ func PostgreSQL(t testing.TB, opts ...Option) *Server {
 		opt(&o)
 	}
 	s := &Server{}
-	port := freePort(t)
-	s.addr = "127.0.0.1:" + port
 	s.process = process{
 		t:    t,
 		path: find(t, "apt-get install postgresql", o.programs...),
@@ -31,7 +29,6 @@ func PostgreSQL(t testing.TB, opts ...Option) *Server {
 	}
 	s.dir = s.privateDir()
 	data := filepath.Join(s.dir, "data")
-	s.args = append([]string{"-D", data, "-h", "127.0.0.1", "-p", port, "-k", "", "-c", "shared_buffers=32MB"}, o.args...)
 	s.answers = func(_ context.Context, pid int) error { return postgresAnswers(data, pid) }
 	// The program that makes clusters is beside the server, which may be known
 	// by a link.
@@ -40,6 +37,9 @@ func PostgreSQL(t testing.TB, opts ...Option) *Server {
 		t.Fatalf("engines: %v", err)
 	}
 	s.prepare(filepath.Join(filepath.Dir(bin), "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	port := freePort(t) // late: another may take it until the server has it
+	s.addr = "127.0.0.1:" + port
+	s.args = append([]string{"-D", data, "-h", "127.0.0.1", "-p", port, "-k", "", "-c", "shared_buffers=32MB"}, o.args...)
 	t.Cleanup(s.Kill)
 	s.start()
 	return s

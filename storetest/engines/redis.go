@@ -33,6 +33,20 @@ type options struct {
 	args     []string
 }
 
+func newOptions(opts []Option) options {
+	o := options{programs: []string{"redis-server", "valkey-server"}}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// find returns the path of the server program.
+func (o options) find(t testing.TB) string {
+	t.Helper()
+	return find(t, "apt-get install redis-server", o.programs...)
+}
+
 // Program names the server program, in place of the ones that are looked for.
 func Program(name string) Option {
 	return func(o *options) { o.programs = []string{name} }
@@ -51,16 +65,13 @@ func AppendOnly(fsync string) Option { return Args("--appendonly", "yes", "--app
 // [AppendOnly] it keeps nothing over a restart. It evicts nothing.
 func Redis(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	o := options{programs: []string{"redis-server", "valkey-server"}}
-	for _, opt := range opts {
-		opt(&o)
-	}
+	o := newOptions(opts)
 	s := &Server{}
 	port := freePort(t)
 	s.addr = "127.0.0.1:" + port
 	s.process = process{
 		t:    t,
-		path: find(t, "apt-get install redis-server", o.programs...),
+		path: o.find(t),
 		dir:  t.TempDir(),
 		args: append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
 			"--maxmemory-policy", "noeviction", "--daemonize", "no"}, o.args...),

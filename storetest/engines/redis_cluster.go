@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +40,8 @@ func (n *Node) Direct() string { return n.Server.Addr() }
 // for dead. A replica takes its place about a second later.
 const nodeTimeout = "1000"
 
-// RedisCluster starts six servers that are one Redis Cluster, and returns when
+// RedisCluster takes Redis 7 or any Valkey; with an older one it fails the test
+// and says so. It starts six servers that are one Redis Cluster, and returns when
 // all slots are served and the replicas are in sync. Options are for each
 // server. A server that is killed is replaced within about two seconds, and is
 // a replica when it comes back.
@@ -59,6 +61,7 @@ func RedisClusterBehindProxies(t testing.TB, opts ...Option) *Cluster {
 
 func newCluster(t testing.TB, proxied bool, opts []Option) *Cluster {
 	t.Helper()
+	requireSeven(t, opts)
 	c := &Cluster{}
 	var buses []string
 	for range 6 {
@@ -82,6 +85,20 @@ func newCluster(t testing.TB, proxied bool, opts []Option) *Cluster {
 	}
 	c.form(buses)
 	return c
+}
+
+// requireSeven fails the test if the program is older than the options and
+// orders that it is given here.
+func requireSeven(t testing.TB, opts []Option) {
+	t.Helper()
+	path := newOptions(opts).find(t)
+	text, err := exec.Command(path, "--version").Output()
+	_, version, _ := strings.Cut(string(text), "v=")
+	version, _, _ = strings.Cut(version, " ")
+	major, _, _ := strings.Cut(version, ".")
+	if n, wrong := strconv.Atoi(major); err != nil || wrong != nil || n < 7 {
+		t.Fatalf("engines: a cluster takes Redis 7 or later, or Valkey, for --cluster-port and CLUSTER ADDSLOTSRANGE; %s is of version %q: install a newer one", path, version)
+	}
 }
 
 // form makes a cluster of the nodes. Each is introduced to each: that is

@@ -3,6 +3,8 @@
 package engines
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -83,4 +85,17 @@ func TestRedisSentinel(t *testing.T) {
 		return err
 	})
 	t.Logf("the replica has taken the master's place after %s", time.Since(began).Round(time.Millisecond))
+}
+
+// An old server is named as what is wrong.
+func TestRedisClusterNeedsSeven(t *testing.T) {
+	old := filepath.Join(t.TempDir(), "redis-server")
+	script := "#!/bin/sh\necho 'Redis server v=6.2.14 sha=00000000:0 malloc=jemalloc-5.1.0 bits=64 build=0'\n"
+	if err := os.WriteFile(old, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	got := fatal(t, func(t testing.TB) { RedisCluster(t, Program(old)) })
+	if !strings.Contains(got, "takes Redis 7") || !strings.Contains(got, `"6.2.14"`) {
+		t.Errorf("the failure says %q", got)
+	}
 }
