@@ -88,6 +88,9 @@ func openRedis(ctx context.Context, name string) (*Store, error) {
 
 func openCluster(ctx context.Context, name string) (*Store, error) {
 	s, err := redisstore.Open(ctx, name)
+	if errors.Is(err, redisstore.ErrURL) {
+		return nil, &FormError{"takes, for a Redis Cluster, redis+cluster://[name:password@]host:port,host:port"}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; is a Redis Cluster running there, and are name and password right?", err)
 	}

@@ -119,6 +119,8 @@ func TestMistakes(t *testing.T) {
 		{"mysql://ada:s3cret@127.0.0.1:1/x", false, "is the server running"},
 		{"mysql:ada:s3cret@tcp(127.0.0.1:1)/x", true, "mysql://[name"},
 		{"redis+cluster://ada:s3cret@127.0.0.1:1", false, "is a Redis Cluster running"},
+		{"redis+cluster://", true, "redis+cluster://[name"},
+		{"redis+cluster://:s3c%ret@127.0.0.1:1", true, "redis+cluster://[name"},
 		{"s3cret", true, "takes memory:"},
 		{"SQLITE:x", true, "takes memory:"},
 		{"sqlite", true, "the path of a file"},
