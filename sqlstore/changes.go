@@ -13,11 +13,16 @@ import (
 // quicker when he begins anew.
 const maxChanges = 10_000
 
-// Changes is one statement, and where changes have no number yet they get it
-// first. Every change has a number, in the order in which they were committed;
-// since is the last one seen. What Sweep and Create have
+// Changes is one statement, or routine. Every change has a number, in the order in
+// which they were committed; since is the last one seen. What Sweep and Create have
 // removed of ended records is known by the greatest number among it: whoever
 // is not as far as that may have missed something.
+//
+// Where writers work side by side, a number that a change took beforehand would
+// say nothing of the order in which they commit, and to take one in order all
+// would have to wait for each other. So a change is committed without a number
+// (with 0), and gets it from the first who asks for changes: he sees those only
+// that are there. The last number given is in {meta}.
 func (s *Store) Changes(ctx context.Context, since string) (store.Changes, error) {
 	last := int64(math.MaxInt64) // nothing, but the row with the horizon
 	if since != "" {
@@ -26,12 +31,12 @@ func (s *Store) Changes(ctx context.Context, since string) (store.Changes, error
 			return store.Changes{}, store.ErrGone // not ours: another store's, before a move
 		}
 	}
-	r, err := s.changesAfter(ctx, last)
-	if err == nil && r.unnumbered != 0 {
-		if err = s.number(ctx); err == nil {
-			r, err = s.changesAfter(ctx, last)
-		}
+	var r changeReader
+	run := s.call
+	if s.scribe.oneWriter {
+		run = s.rows
 	}
+	err := run(ctx, s.do.changes, func() { r = changeReader{} }, r.read, last, maxChanges+1)
 	if err != nil {
 		return store.Changes{}, failed(ctx, "changes", err)
 	}
@@ -45,14 +50,8 @@ func (s *Store) Changes(ctx context.Context, since string) (store.Changes, error
 	return next, nil
 }
 
-func (s *Store) changesAfter(ctx context.Context, last int64) (r changeReader, err error) {
-	err = s.rows(ctx, s.do.changes, func() { r = changeReader{} }, r.read, last, maxChanges+1)
-	return r, err
-}
-
 type changeReader struct {
 	horizon, forgotten int64
-	unnumbered         int64 // not 0 when there are changes without a number
 	rows               int
 	list               []store.Change
 }
@@ -61,7 +60,7 @@ func (r *changeReader) read(rows *sql.Rows) error {
 	var c store.Change
 	var handle sql.Null[text]
 	var ended sql.NullInt64
-	err := rows.Scan(&r.horizon, &r.forgotten, &r.unnumbered, (*kind)(&c.Kind), &handle, (*text)(&c.Owner), &ended)
+	err := rows.Scan(&r.horizon, &r.forgotten, (*kind)(&c.Kind), &handle, (*text)(&c.Owner), &ended)
 	if err != nil || !handle.Valid {
 		return err
 	}

@@ -3,27 +3,43 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/hex"
 	"slices"
+	"strings"
 
 	"github.com/sojourn-go/sojourn/store"
 )
 
-// Create is one statement when there is no limit and nothing to replace, and
-// else a transaction.
+// Create is one statement when there is no limit and nothing to replace. Else it
+// is a transaction, in the database where many write.
 func (s *Store) Create(ctx context.Context, rec *store.Record, opts store.CreateOptions) (store.Created, error) {
 	if !limited(rec, &opts) && !replaces(rec, &opts) {
-		n, err := s.inserted(s.exec(ctx, s.do.insert, s.insertArgs(rec)...))
-		if err != nil || n > 0 {
+		args := s.recordArgs(rec)
+		if s.scribe.tells {
+			args = append(args, millis(opts.Now))
+		}
+		n, err := s.exec(ctx, s.do.add, args...)
+		if err != nil {
 			return store.Created{}, failed(ctx, "create", err)
 		}
+		if n != 0 { // else it is in the way, or was ended and may be forgotten by now
+			return store.Created{}, answer(n)
+		}
 	}
-	c := creation{Store: s, rec: rec, opts: &opts}
-	err := s.transact(ctx, func(tx *sql.Tx) error { return c.run(ctx, tx) },
-		s.do.lock, s.do.insert, s.do.lookTx, s.do.last, s.do.advance, s.do.forget, s.do.remove, s.do.replace, s.do.excess, s.do.end)
+	var created store.Created
+	var err error
+	if s.scribe.oneWriter {
+		c := creation{Store: s, rec: rec, opts: &opts}
+		err = s.transact(ctx, func(tx *sql.Tx) error { return c.run(ctx, tx) },
+			s.do.add, s.do.look, s.do.forget, s.do.remove, s.do.replace, s.do.excess, s.do.endOne)
+		created = c.created
+	} else {
+		created, err = s.create(ctx, rec, &opts)
+	}
 	if err != nil {
 		return store.Created{}, failed(ctx, "create", err)
 	}
-	return c.created, nil
+	return created, nil
 }
 
 // limited and replaces say what there is to do beside adding the record. Nobody
@@ -36,17 +52,52 @@ func replaces(rec *store.Record, opts *store.CreateOptions) bool {
 	return opts.Replaces != "" && opts.Replaces != rec.Handle
 }
 
-// insertArgs are the parameters of insertText.
-func (s *Store) insertArgs(rec *store.Record) []any {
+// recordArgs are the parameters of insertHead, and the deadline.
+func (s *Store) recordArgs(rec *store.Record) []any {
 	return []any{
 		s.key(rec.Handle), int64(rec.Kind), bits(rec.Version), millis(rec.Created), millis(rec.LastSeen),
 		millis(rec.IdleDeadline), millis(rec.AbsoluteDeadline), nullMillis(rec.HoldUntil),
 		nullOwner(rec.Owner), []byte(rec.Facts), []byte(rec.Verifiers), []byte(rec.State),
-		millis(rec.Deadline()), int64(rec.Kind),
+		millis(rec.Deadline()),
 	}
 }
 
-// A creation is one Create with all that belongs to the step.
+// create is by a routine.
+func (s *Store) create(ctx context.Context, rec *store.Record, opts *store.CreateOptions) (created store.Created, err error) {
+	var lock, others, other any
+	if rec.Owner != "" {
+		lock = s.scribe.number(rec.Owner)
+	}
+	if limited(rec, opts) {
+		others = int64(opts.Limit - 1)
+	}
+	if replaces(rec, opts) {
+		other = s.key(opts.Replaces)
+	}
+	args := append(s.recordArgs(rec), millis(opts.Now), lock, others, opts.EndOldest, other, nullBits(opts.End.Version))
+	var code int64
+	var ended text
+	err = s.call(ctx, s.do.create, nil, func(rows *sql.Rows) error {
+		return rows.Scan(&code, &created.Replaced, &ended)
+	}, append(args, endingArgs(&opts.End)[:3]...)...)
+	if err == nil {
+		err = answer(code)
+	}
+	if err != nil || ended == "" {
+		return created, err
+	}
+	for digits := range strings.SplitSeq(string(ended), ",") {
+		handle, err := hex.DecodeString(digits)
+		if err != nil {
+			return created, err
+		}
+		created.Ended = append(created.Ended, string(handle))
+	}
+	return created, nil
+}
+
+// A creation is one Create with all that belongs to the step, by one who writes
+// alone: what a statement finds stays so until the end.
 type creation struct {
 	*Store
 	rec     *store.Record
@@ -56,9 +107,6 @@ type creation struct {
 
 func (c *creation) run(ctx context.Context, tx *sql.Tx) error {
 	c.created = store.Created{}
-	if err := c.lock(ctx, tx, c.rec.Owner); err != nil {
-		return err
-	}
 	if err := c.insert(ctx, tx); err != nil {
 		return err
 	}
@@ -74,7 +122,7 @@ func (c *creation) run(ctx context.Context, tx *sql.Tx) error {
 }
 
 func (c *creation) insert(ctx context.Context, tx *sql.Tx) error {
-	n, err := c.inserted(execTx(ctx, tx, c.do.insert, c.insertArgs(c.rec)...))
+	n, err := execTx(ctx, tx, c.do.add, c.recordArgs(c.rec)...)
 	if err != nil || n > 0 {
 		return err
 	}
@@ -84,20 +132,17 @@ func (c *creation) insert(ctx context.Context, tx *sql.Tx) error {
 		return err
 	case was.live():
 		return store.ErrExists
-	case was.there && was.deadline > millis(c.opts.Now):
+	case was.deadline > millis(c.opts.Now):
 		return store.ErrGone
 	}
 	// It was ended so long ago that it may be forgotten, and is in the way.
-	if err = c.forget(ctx, tx, was.changed.Int64, was.changed.Valid && was.changed.Int64 == 0); err != nil {
+	if _, err = execTx(ctx, tx, c.do.forget, was.changed.Int64); err != nil {
 		return err
 	}
-	if _, err = execTx(ctx, tx, c.do.remove, c.key(c.rec.Handle), millis(c.opts.Now)); err != nil {
+	if _, err = execTx(ctx, tx, c.do.remove, c.key(c.rec.Handle)); err != nil {
 		return err
 	}
-	n, err = c.inserted(execTx(ctx, tx, c.do.insert, c.insertArgs(c.rec)...))
-	if err == nil && n == 0 {
-		return errMeanwhile
-	}
+	_, err = execTx(ctx, tx, c.do.add, c.recordArgs(c.rec)...)
 	return err
 }
 
@@ -110,13 +155,10 @@ func (c *creation) replace(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	was, err := c.lookTx(ctx, tx, c.opts.Replaces)
-	switch {
-	case err != nil || !was.live() || was.owner != c.rec.Owner:
-		return err
-	case end.Version != 0 && was.version != end.Version:
+	if err == nil && was.live() && was.owner == c.rec.Owner {
 		return store.ErrConflict
 	}
-	return errMeanwhile // it was made between the two
+	return err
 }
 
 // limit refuses the record, or ends the owner's oldest.
@@ -129,14 +171,11 @@ func (c *creation) limit(ctx context.Context, tx *sql.Tx) error {
 		return store.ErrLimit
 	}
 	for _, handle := range excess {
-		n, err := execTx(ctx, tx, c.do.end, append(endingArgs(&c.opts.End), c.key(handle), nil)...)
-		if err != nil {
+		if _, err := execTx(ctx, tx, c.do.endOne, append(endingArgs(&c.opts.End), c.key(handle))...); err != nil {
 			return err
 		}
-		if n > 0 { // else another has ended it
-			c.created.Ended = append(c.created.Ended, handle)
-		}
 	}
+	c.created.Ended = excess
 	return nil
 }
 
@@ -147,15 +186,38 @@ func (c *creation) excess(ctx context.Context, tx *sql.Tx) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	var handles []string
-	for rows.Next() {
-		var handle string
-		if err := rows.Scan((*text)(&handle)); err != nil {
-			return nil, err
-		}
-		handles = append(handles, handle)
-	}
+	err = readAll(rows, func(rows *sql.Rows) error {
+		var handle text
+		err := rows.Scan(&handle)
+		handles = append(handles, string(handle))
+		return err
+	})
 	slices.Reverse(handles)
-	return handles, rows.Err()
+	return handles, err
+}
+
+// A row is what a handle stands for.
+type row struct {
+	owner    string
+	version  store.Version
+	deadline int64
+	ended    sql.NullInt64
+	changed  sql.NullInt64
+	there    bool
+}
+
+func (r *row) live() bool { return r.there && !r.ended.Valid }
+
+// lookTx reads a row, which need not be there.
+func (c *creation) lookTx(ctx context.Context, tx *sql.Tx, handle string) (r row, err error) {
+	rows, err := c.do.look.in(ctx, tx).QueryContext(ctx, c.key(handle))
+	if err != nil {
+		return r, err
+	}
+	err = readAll(rows, func(rows *sql.Rows) error {
+		r.there = true
+		return rows.Scan((*text)(&r.owner), (*version)(&r.version), &r.deadline, &r.ended, &r.changed)
+	})
+	return r, err
 }

@@ -29,13 +29,22 @@ type dialect struct {
 
 	// oneWriter says that writers exclude each other in the whole database,
 	// so that those of this process should wait in a queue and not in it.
-	// Where they work side by side, lock is a statement by which one has an
-	// owner for himself until the end of his transaction; its parameter is the
-	// owner's number, below locks if that is not 0. And transactions are to see,
-	// in each statement, what has been committed until then.
+	// Where they work side by side, verbs of more than one statement are routines;
+	// see routine.go. There an owner is locked by his number, below locks if that
+	// is not 0.
 	oneWriter bool
-	lock      string
 	locks     uint64
+
+	texts         texts
+	routines      []routine
+	routinesThere string // a query whose end is the names in parentheses
+	tells         bool   // the statement of a change says why it did nothing
+	literal       bool   // a routine is called with its parameters in the text
+	delimiter     string // for the client that is to read a routine, if it needs one
+
+	// answer is what a statement that changes one record, or adds it, answers;
+	// see change.go. Where one writes alone, it is how many rows were changed.
+	answer func(sql.Result) (int64, error)
 
 	// schemaLock is a statement by which one has the tables for himself while
 	// he makes them, where making them at the same time is an error.
@@ -46,10 +55,6 @@ type dialect struct {
 	// busy reports whether err means that nothing has happened because
 	// another process was in the way.
 	busy func(err error) bool
-
-	// exists reports whether err means that the handle is there already; nil
-	// where that is no error.
-	exists func(err error) bool
 }
 
 // A setting of the database that the store cannot work without.

@@ -52,6 +52,9 @@ func TestStatements(t *testing.T) {
 			t.Fatal(err)
 		}
 		texts := append([]string{d.d.schemaLock}, d.d.schema...)
+		for _, r := range d.d.routines {
+			texts = append(texts, r.text)
+		}
 		for _, s := range newStatements(scribe).all {
 			texts = append(texts[:len(texts):len(texts)], s.text)
 		}
@@ -70,6 +73,14 @@ func TestPlaceholders(t *testing.T) {
 	}
 	got := scribe.write(`SELECT ? FROM {table} JOIN {meta} WHERE a {is} ? AND b = ?`)
 	if want := `SELECT $1 FROM t JOIN t_meta WHERE a IS $2 AND b = $3`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// No parameter that is written into a text can end there.
+func TestLiterals(t *testing.T) {
+	got := literals([]any{[]byte("');\\--\x00"), nil, int64(-9), 500, true, []byte{}})
+	if want := `x'27293b5c2d2d00', NULL, -9, 500, true, x''`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }

@@ -62,12 +62,6 @@ func (s *Store) rows(ctx context.Context, t statement, begin func(), each func(*
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			if err := each(rows); err != nil {
-				return err
-			}
-		}
-		return rows.Err()
+		return readAll(rows, each)
 	})
 }

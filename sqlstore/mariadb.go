@@ -10,12 +10,18 @@ import (
 // package's documentation. It uses nothing that MySQL 8 does not have, but is
 // tested with MariaDB only.
 var MariaDB = Dialect{&dialect{
-	name:      "MariaDB",
-	binary:    true,
-	busy:      mariaBusy,
-	exists:    func(err error) bool { return strings.HasPrefix(err.Error(), "Error 1062") },
-	lock:      `SELECT id FROM {meta} WHERE id = 2 + ? FOR UPDATE`,
-	locks:     mariaLocks,
+	name:     "MariaDB",
+	binary:   true,
+	busy:     mariaBusy,
+	answer:   sql.Result.LastInsertId,
+	locks:    mariaLocks,
+	tells:    true,
+	literal:  true,
+	texts:    mariaTexts,
+	routines: mariaRoutines,
+	routinesThere: `SELECT routine_name FROM information_schema.routines WHERE routine_schema = database()
+	AND routine_name IN`,
+	delimiter: "//",
 	isolation: sql.LevelReadCommitted, // without locks on what is not there
 	settings: []setting{{
 		query:  "SELECT @@sql_mode LIKE '%STRICT%'",
@@ -26,23 +32,8 @@ var MariaDB = Dialect{&dialect{
 		"greatest":   "greatest",
 		"least":      "least",
 		"empty":      "''",
-		"is":         "<=>",
-		"row":        "handle",
-		"if new":     "",
-		"unbounded":  "18446744073709551615",
+		"change":     "0", // Changes gives the number
 		"for update": "FOR UPDATE",
-
-		// A statement that looks at every row locks them all in passing: none
-		// may, however small the table.
-		"delete batch": "DELETE r FROM " + mariaBatch,
-		"update batch": "UPDATE " + mariaBatch,
-		"of batch":     "",
-		"by owner":     "FORCE INDEX (by_owner)",
-		"by deadline":  "FORCE INDEX (by_deadline)",
-		"by changed":   "FORCE INDEX (by_changed)",
-		"change":       "0", // Changes gives the number
-		"horizon":      "last",
-		"unnumbered":   "CASE WHEN EXISTS (SELECT 1 FROM {table} WHERE changed = 0) THEN 1 ELSE 0 END",
 	},
 	schema: []string{
 		`CREATE TABLE IF NOT EXISTS {table} (
@@ -84,9 +75,6 @@ var MariaDB = Dialect{&dialect{
 	},
 }}
 
-const mariaBatch = `JSON_TABLE(?, '$[*]' COLUMNS (h VARCHAR(510) PATH '$')) d
-STRAIGHT_JOIN {table} r FORCE INDEX (PRIMARY) ON r.handle = unhex(d.h)`
-
 // mariaLocks is how many owners can be locked at once, when their numbers
 // differ.
 const mariaLocks = 64
@@ -100,11 +88,10 @@ func mariaLockRows() string {
 }
 
 // mariaBusy knows the victim of a deadlock (1213), one who has waited for a lock
-// too long (1205), and one who met a newer row (1020). After the last two the
-// transaction is still there; the store then rolls it back. The driver has no
-// other way to tell than its text.
+// too long (1205), one who met a newer row (1020), and one before whom another has
+// made the same handle (1062). The driver has no other way to tell than its text.
 func mariaBusy(err error) bool {
-	for _, number := range []string{"1213", "1205", "1020"} {
+	for _, number := range []string{"1213", "1205", "1020", "1062"} {
 		if strings.HasPrefix(err.Error(), "Error "+number) {
 			return true
 		}

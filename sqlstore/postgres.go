@@ -12,32 +12,28 @@ var PostgreSQL = Dialect{&dialect{
 	numbered:   true,
 	binary:     true, // its texts cannot hold every byte
 	busy:       postgresBusy,
-	lock:       `SELECT pg_advisory_xact_lock(?)`,
 	schemaLock: `SELECT pg_advisory_xact_lock(?)`,
 	isolation:  sql.LevelReadCommitted,
+	answer:     sql.Result.RowsAffected,
 	settings: []setting{{
 		query:  "SHOW transaction_read_only",
 		wanted: []string{"off"},
 		remedy: "connect to the primary server, for example with target_session_attrs=read-write",
+	}, {
+		query:  "SHOW transaction_isolation",
+		wanted: []string{"read committed"},
+		remedy: "set default_transaction_isolation for its role, or in the URL",
 	}},
+	texts:    postgresTexts,
+	routines: postgresRoutines,
+	routinesThere: `SELECT proname FROM pg_catalog.pg_proc WHERE pg_catalog.pg_function_is_visible(oid)
+	AND pg_catalog.has_function_privilege(oid, 'EXECUTE') AND proname IN`,
 	words: map[string]string{
-		"greatest":     "greatest",
-		"least":        "least",
-		"empty":        "''",
-		"is":           "IS NOT DISTINCT FROM",
-		"row":          "handle",
-		"if new":       "ON CONFLICT (handle) DO NOTHING",
-		"unbounded":    "ALL",
-		"for update":   "FOR UPDATE",
-		"delete batch": "DELETE FROM {table} r USING (" + postgresBatch + ") d WHERE r.handle = d.h",
-		"update batch": "WITH d AS (" + postgresBatch + ") UPDATE {table} r",
-		"of batch":     "FROM d WHERE r.handle = d.h",
-		"by owner":     "",
-		"by deadline":  "",
-		"by changed":   "",
-		"change":       "0", // Changes gives the number
-		"horizon":      "last",
-		"unnumbered":   "CASE WHEN EXISTS (SELECT 1 FROM {table} WHERE changed = 0) THEN 1 ELSE 0 END",
+		"greatest":   "greatest",
+		"least":      "least",
+		"empty":      "''",
+		"change":     "0", // Changes gives the number
+		"for update": "FOR UPDATE",
 	},
 	schema: []string{
 		`CREATE TABLE IF NOT EXISTS {table} (
@@ -75,8 +71,6 @@ var PostgreSQL = Dialect{&dialect{
 	ON CONFLICT (id) DO NOTHING`,
 	},
 }}
-
-const postgresBatch = `SELECT decode(h, 'hex') AS h FROM json_array_elements_text(CAST(? AS json)) h`
 
 // postgresBusy knows the victim of a deadlock, and of a conflict of two
 // transactions, by the code that all drivers pass on.

@@ -12,8 +12,11 @@ import (
 const format = 1
 
 // Schema returns the statements that make the tables, or bring those of an older
-// format to this package's, for those who run their own migrations. They can be
-// run again. Each ends with a semicolon and a new line. See [Store.CreateTable].
+// format to this package's, and the routines, for those who run their own
+// migrations. They can be run again. The text is as the database's own client reads
+// it (sqlite3, psql -f, mariadb <): each statement ends with a semicolon and a new
+// line, a routine has semicolons within, and for MariaDB's client DELIMITER around
+// it. See [Store.CreateTable].
 func Schema(d Dialect, opts ...Option) (string, error) {
 	scribe, err := newScribe(d, opts)
 	if err != nil {
@@ -27,17 +30,32 @@ func Schema(d Dialect, opts ...Option) (string, error) {
 	for _, text := range texts {
 		b.WriteString(scribe.write(text) + ";\n")
 	}
+	for _, r := range scribe.routines {
+		text := scribe.write(r.text)
+		if d := scribe.delimiter; d != "" {
+			text = "DELIMITER " + d + "\n" + text + d + "\nDELIMITER "
+		}
+		b.WriteString(text + ";\n")
+	}
 	return b.String(), nil
 }
 
-// CreateTable makes the tables if they are not there, brings those of an older
-// format to this package's, step by step, and checks them. Many processes may do
-// so at once, and programs that know the older format may go on as long as Check
+// CreateTable makes the tables and routines that are not there, brings tables of an
+// older format to this package's, step by step, and checks them. Many processes may
+// do so at once, and programs that know the older format may go on as long as Check
 // lets them.
 func (s *Store) CreateTable(ctx context.Context) error {
+	// A routine keeps the settings with which it was made.
+	if err := s.checkSettings(ctx); err != nil {
+		return err
+	}
 	got, _, err := s.formats(ctx)
-	if err != nil || got < s.scribe.format() {
-		there := err == nil
+	there := err == nil
+	var missing []routine
+	if there {
+		missing, err = s.missing(ctx, s.db)
+	}
+	if err != nil || got < s.scribe.format() || len(missing) > 0 {
 		err = s.transact(ctx, func(tx *sql.Tx) error { return s.createTable(ctx, tx, there) })
 	}
 	if err != nil {
@@ -63,7 +81,19 @@ func (s *Store) createTable(ctx context.Context, tx *sql.Tx, there bool) error {
 			}
 		}
 	}
-	return s.upgrade(ctx, tx)
+	if err := s.upgrade(ctx, tx); err != nil {
+		return err
+	}
+	missing, err := s.missing(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, r := range missing {
+		if _, err := tx.ExecContext(ctx, s.scribe.write(r.text)); err != nil {
+			return fmt.Errorf("routine %s: %w", s.scribe.routine(r.name), err)
+		}
+	}
+	return nil
 }
 
 // formats returns the table's format and the oldest whose programs can use it.
@@ -102,18 +132,11 @@ func (s *scribe) step(from int) []string {
 }
 
 // Check reports whether the store can work: the database is reached, its tables
-// are there, in a format that this package knows, and its settings are right.
-// It is for the start of a program.
+// are there, in a format that this package knows, and its routines, and its settings
+// are right. It is for the start of a program.
 func (s *Store) Check(ctx context.Context) error {
-	for _, set := range s.scribe.settings {
-		var got string
-		err := s.again(func() error { return s.db.QueryRowContext(ctx, set.query).Scan(&got) })
-		if err != nil {
-			return failed(ctx, "check", err)
-		}
-		if !slices.Contains(set.wanted, strings.ToLower(got)) {
-			return fmt.Errorf("sqlstore: %s says %q, and the store needs %q; %s", set.query, got, set.wanted[0], set.remedy)
-		}
+	if err := s.checkSettings(ctx); err != nil {
+		return err
 	}
 	got, oldest, err := s.formats(ctx)
 	if err != nil {
@@ -125,6 +148,28 @@ func (s *Store) Check(ctx context.Context) error {
 	case oldest > known:
 		return fmt.Errorf("sqlstore: table %s has format %d, and this program knows %d; use the version of the program that made it, or a newer one",
 			s.scribe.table, got, known)
+	}
+	missing, err := s.missing(ctx, s.db)
+	if err != nil {
+		return failed(ctx, "check", err)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("sqlstore: the routine %s is not there, or may not be executed; CreateTable makes it, and so does what Schema prints",
+			s.scribe.routine(missing[0].name))
+	}
+	return nil
+}
+
+func (s *Store) checkSettings(ctx context.Context) error {
+	for _, set := range s.scribe.settings {
+		var got string
+		err := s.again(func() error { return s.db.QueryRowContext(ctx, set.query).Scan(&got) })
+		if err != nil {
+			return failed(ctx, "check", err)
+		}
+		if !slices.Contains(set.wanted, strings.ToLower(got)) {
+			return fmt.Errorf("sqlstore: %s says %q, and the store needs %q; %s", set.query, got, set.wanted[0], set.remedy)
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"database/sql"
 	"net/url"
 	"strings"
 )
@@ -10,30 +11,33 @@ var SQLite = Dialect{&dialect{
 	name:      "SQLite",
 	oneWriter: true,
 	busy:      sqliteBusy,
+	answer:    sql.Result.RowsAffected,
+	texts: texts{
+		apply:    applying.update(applying.why),
+		touch:    touching.update(touching.why),
+		end:      deleting.update(deleting.why),
+		add:      insertHead + `?, CASE WHEN ?2 = 3 THEN ` + sqliteChange + ` END) ON CONFLICT (handle) DO NOTHING`,
+		endOwner: endOwnerText,
+		sweep:    sweepText,
+		changes:  changesText,
+	},
 	settings: []setting{{
 		query:  "PRAGMA journal_mode",
 		wanted: []string{"wal", "memory"}, // memory: a database without a file
 		remedy: "open the database with sqlstore.SQLiteDSN, or run PRAGMA journal_mode = WAL",
 	}},
 	words: map[string]string{
-		"greatest":  "max",
-		"least":     "min",
-		"empty":     "x''",
-		"is":        "IS",    // equal, or both NULL
-		"row":       "rowid", // the shortest name of a row
-		"if new":    "ON CONFLICT (handle) DO NOTHING",
-		"unbounded": "-1",
-
-		// A writer has the database for himself.
-		"for update": "",
-		"by owner":   "",
+		"greatest": "max",
+		"least":    "min",
+		"empty":    "x''",
 
 		// Writers come one after the other, so a plain number is enough to put
 		// changes in order: one more than the last, which is in the table or,
 		// when it has been swept from there, what is forgotten.
-		"change":     "1 + max(coalesce((SELECT max(changed) FROM {table} WHERE changed IS NOT NULL), 0), (SELECT forgotten FROM {meta} WHERE id = 1))",
-		"unnumbered": "0",
-		"horizon":    "max(coalesce((SELECT max(changed) FROM {table} WHERE changed IS NOT NULL), 0), forgotten)",
+		"change": sqliteChange,
+
+		// A writer has the database for himself.
+		"for update": "",
 	},
 	schema: []string{
 		// Small columns first, then what lists show: a list need not read
@@ -74,6 +78,8 @@ var SQLite = Dialect{&dialect{
 	ON CONFLICT (id) DO NOTHING`,
 	},
 }}
+
+const sqliteChange = `1 + max(coalesce((SELECT max(changed) FROM {table} WHERE changed IS NOT NULL), 0), (SELECT forgotten FROM {meta} WHERE id = 1))`
 
 // sqliteBusy knows SQLITE_BUSY by SQLite's own words for it, which all drivers
 // pass on.

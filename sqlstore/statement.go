@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"sync/atomic"
 )
 
@@ -14,81 +15,75 @@ const (
 
 	loadText = `SELECT ` + columns + `, verifiers, state FROM {table} WHERE handle = ? AND ended IS NULL`
 
-	// 3 is store.KindRevocation: making one is a change.
-	insertText = `INSERT INTO {table} (handle, ` + columns + `, verifiers, state, deadline, changed)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CASE WHEN ? = 3 THEN {change} END) {if new}`
-
-	applyText = `UPDATE {table} SET version = ?, facts = ?, verifiers = ?, state = ?, ` + forward + `
-WHERE handle = ? AND version = ? AND ended IS NULL AND deadline > ?`
-
-	touchText = `UPDATE {table} SET ` + forward + ` WHERE handle = ? AND ended IS NULL AND deadline > ?`
+	// The deadline is to follow, and changed: 3 is store.KindRevocation, and
+	// making one is a change.
+	insertHead = `INSERT INTO {table} (handle, ` + columns + `, verifiers, state, deadline, changed)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, `
 
 	// The deadline comes last: some databases see new values on the right.
 	forward = `last_seen = {greatest}(last_seen, ?), idle_deadline = {greatest}(idle_deadline, ?),
 deadline = {least}({greatest}(idle_deadline, ?), absolute_deadline)`
 
-	endText = `UPDATE {table} SET ` + ending + ` WHERE handle = ? AND version = coalesce(?, version) AND ended IS NULL`
-
-	replaceText = endText + ` AND owner {is} ?`
-
-	endOwnerText = `UPDATE {table} {by owner} SET ` + ending + ` WHERE owner = ? AND handle <> ? AND kind <> 3 AND ended IS NULL`
-
 	ending = `ended = ?, mark = ?, deadline = {greatest}(coalesce(hold_until, ?), ?), changed = {change},
 facts = {empty}, verifiers = {empty}, state = {empty}`
 
-	lookText = `SELECT owner, version, deadline, ended, mark, changed FROM {table} WHERE handle = ?`
-
-	// In a transaction what it finds stays so.
-	lookTxText = lookText + ` {for update}`
-
-	// The records of an owner beyond so many, the newest first.
-	excessText = `SELECT handle FROM {table}
-WHERE owner = ? AND kind = ? AND handle <> ? AND ended IS NULL AND deadline > ?
-ORDER BY created DESC, handle DESC LIMIT {unbounded} OFFSET ?`
+	ofOwner = `WHERE owner = ? AND handle <> ? AND kind <> 3 AND ended IS NULL`
 
 	listText = `SELECT handle, ` + columns + ` FROM {table} WHERE owner = ? AND handle > ? AND ended IS NULL ORDER BY handle LIMIT ?`
 
 	scanText = `SELECT handle, ` + columns + ` FROM {table} WHERE handle > ? AND ended IS NULL ORDER BY handle LIMIT ?`
+)
+
+// What is below is for the one who writes alone. Where many write, routines in the
+// database do the same: see routine.go.
+const (
+	lookText = `SELECT owner, version, deadline, ended, changed FROM {table} WHERE handle = ?`
+
+	endText = `UPDATE {table} SET ` + ending + ` WHERE handle = ? AND ended IS NULL`
+
+	replaceText = endText + ` AND version = coalesce(?, version) AND owner IS ?`
+
+	endOwnerText = `UPDATE {table} SET ` + ending + ` ` + ofOwner
+
+	// The records of an owner beyond so many, the newest first.
+	excessText = `SELECT handle FROM {table}
+WHERE owner = ? AND kind = ? AND handle <> ? AND ended IS NULL AND deadline > ?
+ORDER BY created DESC, handle DESC LIMIT -1 OFFSET ?`
 
 	// One row at least, so that one statement, which sees one moment, has the
 	// changes and where the next ones begin.
-	changesText = `SELECT h.horizon, h.forgotten, h.unnumbered, r.kind, r.handle, r.owner, r.ended
-FROM (SELECT {horizon} AS horizon, forgotten, {unnumbered} AS unnumbered FROM {meta} WHERE id = 1) h
+	changesText = `SELECT h.horizon, h.forgotten, r.kind, r.handle, r.owner, r.ended
+FROM (SELECT max(coalesce((SELECT max(changed) FROM {table} WHERE changed IS NOT NULL), 0), forgotten) AS horizon, forgotten FROM {meta} WHERE id = 1) h
 LEFT JOIN {table} r ON r.changed > ? ORDER BY r.changed LIMIT ?`
 
 	// The order has no say in the answer: it has a planner that does not know
 	// the parameter use the index.
 	dueText = `SELECT count(*) FROM (SELECT deadline FROM {table} WHERE deadline <= ? ORDER BY deadline LIMIT 1) d`
 
-	// Where there is one writer: what sweep removes is forgotten first, and the
-	// two see the same rows.
-	forgetDueText = `UPDATE {meta} SET forgotten = {greatest}(forgotten, coalesce(
-(SELECT max(changed) FROM (SELECT changed FROM {table} WHERE deadline <= ? ORDER BY deadline, {row} LIMIT ?) s), 0)) WHERE id = 1`
+	// What sweep removes is forgotten first, and the two see the same rows.
+	forgetDueText = `UPDATE {meta} SET forgotten = max(forgotten, coalesce(
+(SELECT max(changed) FROM (SELECT changed FROM {table} WHERE deadline <= ? ORDER BY deadline, rowid LIMIT ?) s), 0)) WHERE id = 1`
 
-	sweepText = `DELETE FROM {table} WHERE {row} IN
-(SELECT {row} FROM {table} WHERE deadline <= ? ORDER BY deadline, {row} LIMIT ?)`
+	sweepText = `DELETE FROM {table} WHERE rowid IN
+(SELECT rowid FROM {table} WHERE deadline <= ? ORDER BY deadline, rowid LIMIT ?)`
 
-	// Where there are many: see batch.go and number.go.
-	pickDueText     = `SELECT handle, changed FROM {table} {by deadline} WHERE deadline <= ? ORDER BY deadline LIMIT ? FOR UPDATE SKIP LOCKED`
-	pickChangedText = `SELECT handle, changed FROM {table} {by changed} WHERE changed = 0 LIMIT ? FOR UPDATE SKIP LOCKED`
-	lastText        = `SELECT last FROM {meta} WHERE id = 1 FOR UPDATE`
-	advanceText     = `UPDATE {meta} SET last = ? WHERE id = 1`
+	forgetText = `UPDATE {meta} SET forgotten = max(forgotten, ?) WHERE id = 1`
 
-	// The first parameter is the batch, as JSON.
-	removeDueText = `{delete batch}`
-	numberText    = `{update batch} SET changed = ? {of batch}`
-
-	forgetText = `UPDATE {meta} SET forgotten = {greatest}(forgotten, ?) WHERE id = 1`
-
-	removeText = `DELETE FROM {table} WHERE handle = ? AND ended IS NOT NULL AND deadline <= ?`
+	removeText = `DELETE FROM {table} WHERE handle = ?`
 )
 
-type statements struct {
-	load, insert, apply, touch, end, replace, endOwner, look, lookTx, excess, list, scan,
-	changes, due, forget, remove statement
+// texts are the statements that differ more than words can say.
+type texts struct{ apply, touch, end, add, create, endOwner, sweep, changes string }
 
-	forgetDue, sweep                                             statement // where there is one writer
-	lock, pickDue, removeDue, last, pickChanged, number, advance statement // where there are many
+type statements struct {
+	load, add, list, scan statement
+	apply, touch, end     change
+
+	endOwner, changes, sweep statement // routines where many write
+	create                   statement // a routine, or none
+
+	// For one who writes alone.
+	look, endOne, replace, excess, forget, remove, due, forgetDue statement
 
 	all []statement
 }
@@ -101,33 +96,34 @@ func newStatements(s *scribe) *statements {
 		return t
 	}
 	do.load = one(loadText)
-	do.insert = one(insertText)
-	do.apply = one(applyText)
-	do.touch = one(touchText)
-	do.end = one(endText)
-	do.replace = one(replaceText)
-	do.endOwner = one(endOwnerText)
-	do.look = one(lookText)
-	do.lookTx = one(lookTxText)
-	do.excess = one(excessText)
 	do.list = one(listText)
 	do.scan = one(scanText)
-	do.changes = one(changesText)
-	do.due = one(dueText)
-	do.forget = one(forgetText)
-	do.remove = one(removeText)
-	if s.oneWriter {
-		do.forgetDue = one(forgetDueText)
-		do.sweep = one(sweepText)
+	verb := func(text string, v *verb) change {
+		c := change{do: one(text), settings: strings.Count(v.set, "?")}
+		if !s.tells {
+			c.look = one(v.look())
+		}
+		return c
+	}
+	do.apply = verb(s.texts.apply, &applying)
+	do.touch = verb(s.texts.touch, &touching)
+	do.end = verb(s.texts.end, &deleting)
+	do.add = one(s.texts.add)
+	do.endOwner = one(s.texts.endOwner)
+	do.changes = one(s.texts.changes)
+	do.sweep = one(s.texts.sweep)
+	if !s.oneWriter {
+		do.create = one(s.texts.create)
 		return &do
 	}
-	do.lock = one(s.lock)
-	do.pickDue = one(pickDueText)
-	do.removeDue = one(removeDueText)
-	do.last = one(lastText)
-	do.pickChanged = one(pickChangedText)
-	do.number = one(numberText)
-	do.advance = one(advanceText)
+	do.look = one(lookText)
+	do.endOne = one(endText)
+	do.replace = one(replaceText)
+	do.excess = one(excessText)
+	do.forget = one(forgetText)
+	do.remove = one(removeText)
+	do.due = one(dueText)
+	do.forgetDue = one(forgetDueText)
 	return &do
 }
 

@@ -56,20 +56,20 @@ func (s *Store) again(f func() error) error {
 	if err == nil || !s.busy(err) {
 		return err
 	}
-	start, pause := time.Now(), 100*time.Microsecond
+	start, least, pause := time.Now(), time.Duration(0), 100*time.Microsecond
+	if !s.scribe.oneWriter {
+		// After a deadlock the other one is to go on first, or it comes again.
+		least = 10 * time.Millisecond
+	}
 	for err != nil && s.busy(err) && time.Since(start) < patience {
-		time.Sleep(rand.N(pause)) // too short to be worth an interruption
+		time.Sleep(least + rand.N(pause)) // too short to be worth an interruption
 		pause = min(2*pause, 4*time.Millisecond)
 		err = f()
 	}
 	return err
 }
 
-// errMeanwhile: what one statement of a transaction has found was no longer so
-// for the next. The transaction is rolled back, and is to begin anew.
-var errMeanwhile = errors.New("others were faster all the time")
-
-func (s *Store) busy(err error) bool { return err == errMeanwhile || s.scribe.busy(err) }
+func (s *Store) busy(err error) bool { return err == errNotSent || s.scribe.busy(err) }
 
 // key is a handle as the database has it.
 func (s *Store) key(handle string) any {
@@ -92,7 +92,7 @@ func (s *Store) write(ctx context.Context, f func() error) error {
 	return s.again(f)
 }
 
-// exec runs one statement that writes and returns how many rows it changed.
+// exec runs one statement that writes and returns its answer; see dialect.
 func (s *Store) exec(ctx context.Context, t statement, args ...any) (n int64, err error) {
 	err = s.write(ctx, func() error {
 		stmt, err := t.prepare(ctx, s.db)
@@ -103,18 +103,9 @@ func (s *Store) exec(ctx context.Context, t statement, args ...any) (n int64, er
 		if err != nil {
 			return err
 		}
-		n, err = result.RowsAffected()
+		n, err = s.scribe.answer(result)
 		return err
 	})
-	return n, err
-}
-
-// inserted is what insert has done: where a handle that is there is an error of
-// the database, it is nothing.
-func (s *Store) inserted(n int64, err error) (int64, error) {
-	if err != nil && s.scribe.exists != nil && s.scribe.exists(err) {
-		return 0, nil
-	}
 	return n, err
 }
 
@@ -135,9 +126,6 @@ func (s *Store) query(ctx context.Context, t statement, dest []any, args ...any)
 func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error, uses ...statement) error {
 	return s.write(ctx, func() error {
 		for _, t := range uses {
-			if t.none() {
-				continue
-			}
 			if _, err := t.prepare(ctx, s.db); err != nil {
 				return err
 			}
@@ -154,20 +142,6 @@ func (s *Store) transact(ctx context.Context, f func(tx *sql.Tx) error, uses ...
 		}
 		return tx.Commit()
 	})
-}
-
-// lock has owner for tx alone until its end, where others write beside it. It
-// comes first, so that all see what was committed before.
-func (s *Store) lock(ctx context.Context, tx *sql.Tx, owner string) error {
-	if s.do.lock.none() || owner == "" {
-		return nil
-	}
-	var held any
-	err := s.do.lock.in(ctx, tx).QueryRowContext(ctx, s.scribe.number(owner)).Scan(&held)
-	if errors.Is(err, sql.ErrNoRows) { // no row would be no lock
-		return errors.New("the table of locks is not complete: call CreateTable")
-	}
-	return err
 }
 
 func execTx(ctx context.Context, tx *sql.Tx, t statement, args ...any) (int64, error) {

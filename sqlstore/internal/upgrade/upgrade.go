@@ -10,7 +10,10 @@ type Step struct {
 	Statements []string
 
 	// Oldest is the oldest format whose programs can go on using the table. A
-	// column that may be NULL, for one, does not disturb them.
+	// column that may be NULL, for one, does not disturb them. Their routines
+	// have to stand the step as well: those have their version in their names,
+	// are made when they are not there, whatever the format, and are dropped by
+	// a step that raises Oldest.
 	Oldest int
 }
 
