@@ -4,99 +4,39 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"io"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sojourn-go/sojourn/internal/handle"
 	"github.com/sojourn-go/sojourn/store"
 )
 
-// everybody stands for the owner in records that concern everybody.
-const everybody = "everybody"
-
-// An entry says, in the facts of a record, which sessions have ended. The end of
-// one session has none: its record's handle tells which.
+// An entry says, in the facts of a record, which of an owner's sessions have ended.
+// The end of one session has no facts: its record's handle tells which it is.
 type entry struct {
-	Owner string `json:"owner,omitempty"` // "" is everybody
-	Ends  []end  `json:"ends"`
-}
-
-// An end is that of all sessions that were made up to a moment, but one and those
-// that it has become since.
-type end struct {
-	Until  int64  `json:"until"`            // milliseconds since 1970
-	Except string `json:"except,omitempty"` // the handle of the session that goes on
-}
-
-func (e end) covers(handle string, created int64) bool {
-	return created <= e.Until && (e.Except == "" || !leads(e.Except, handle))
-}
-
-// maxNext is how often a session that goes on may get another handle.
-const maxNext = 32
-
-// leads reports whether a session has become the one with the other handle.
-func leads(from, to string) bool {
-	for range maxNext {
-		if from == to {
-			return true
-		}
-		from = handle.Next(from)
-	}
-	return false
-}
-
-func (e entry) covers(handle string, created int64) bool {
-	return slices.ContainsFunc(e.Ends, func(e end) bool { return e.covers(handle, created) })
-}
-
-// newest is the latest moment up to which sessions have ended; 0 for none.
-func (e entry) newest() (newest int64) {
-	for _, end := range e.Ends {
-		newest = max(newest, end.Until)
-	}
-	return newest
-}
-
-// maxEnds is how many ends of one owner are kept apart.
-const maxEnds = 32
-
-// with returns the ends and one more, without those that nobody needs since
-// some time ago. Where there are too many, the two oldest become one that spares
-// nobody.
-func (e entry) with(add end, needless int64) entry {
-	ends := slices.DeleteFunc(slices.Clone(e.Ends), func(e end) bool { return e.Until <= needless || e == add })
-	ends = append(ends, add)
-	if len(ends) > maxEnds {
-		slices.SortFunc(ends, func(a, b end) int { return int(max(-1, min(1, a.Until-b.Until))) })
-		ends = ends[1:]
-		ends[0].Except = ""
-	}
-	return entry{Owner: e.Owner, Ends: ends}
+	Owner []byte `json:"owner,omitempty"` // none is everybody; in base64, since it may be of any bytes
+	Ends  ends   `json:"ends"`
 }
 
 func (e entry) text() string {
 	text, err := json.Marshal(e)
 	if err != nil {
-		panic(err) // not of strings and numbers
+		panic(err) // not of texts and numbers
 	}
 	return string(text)
 }
 
-var errForm = errors.New("of a form that this version does not know; all processes need the newest version of those that write to the list")
+var errForm = errors.New("of a form that this version does not know; give all processes the newest version of those that write to the list")
 
 // parseEntry reads facts. Something unknown may mean more than is understood, so
-// it is an error.
+// whatever is not exactly what this version writes is an error.
 func parseEntry(facts string) (e entry, err error) {
-	d := json.NewDecoder(strings.NewReader(facts))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&e); err != nil || len(e.Ends) == 0 {
+	if json.Unmarshal([]byte(facts), &e) != nil || len(e.Ends) == 0 || e.text() != facts {
 		return entry{}, errForm
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return entry{}, errForm
+	for _, end := range e.Ends {
+		if end.Until <= 0 || end.Except != "" && !handle.Valid(end.Except) {
+			return entry{}, errForm
+		}
 	}
 	return e, nil
 }
@@ -104,16 +44,20 @@ func parseEntry(facts string) (e entry, err error) {
 // The handles of records follow from what they concern, so that whoever knows a
 // cookie can ask for them. That of a session's end can be turned back.
 
-// mask turns a session's handle into that of the record of its end, and back.
+// mask turns a session's handle into that of the record of its end, and back. So
+// the two can be in one store.
 var mask = sha256.Sum256([]byte("sojourn revoked session v1"))
 
 // flip returns the handle with the same bucket and the masked seed.
 func flip(name string) (string, bool) {
 	seed, ok := handle.Seed(name)
+	if !ok {
+		return "", false
+	}
 	for i := range seed {
 		seed[i] ^= mask[i]
 	}
-	return name[:min(2, len(name))] + handle.Derive("", seed)[2:], ok
+	return name[:2] + handle.Derive("", seed)[2:], true
 }
 
 // ownerRecord is the handle of the record with all ends of an owner, "" for
@@ -123,16 +67,20 @@ func ownerRecord(owner string) string {
 	return handle.Derive(recordOwner(owner), [16]byte(sum[:16]))
 }
 
-// recordOwner is the owner that such a record has.
+// everybody is the owner of records that concern everybody.
+const everybody = "everybody"
+
+// recordOwner is the owner that a record about an owner has: never "", which tells
+// the end of one session.
 func recordOwner(owner string) string {
-	if owner == "" {
+	if owner == "" || len(owner) > store.MaxOwner { // in a cookie he can be longer
 		return everybody
 	}
 	return owner
 }
 
 // record returns a record of the list that lasts until a time.
-func record(name, owner string, facts string, now, until time.Time) *store.Record {
+func record(name, owner, facts string, now, until time.Time) *store.Record {
 	now, until = millis(now), millis(until)
 	return &store.Record{Header: store.Header{
 		Kind: store.KindRevocation, Handle: name, Owner: owner, Version: store.NewVersion(),

@@ -3,14 +3,14 @@
 //
 // It is kept as records of store.KindRevocation in any store, and held in memory
 // by each process. docs/formats.md has the records to the byte, for programs in
-// other languages that ask them.
+// other languages that ask them; docs/design/0006 says why.
 package revoked
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,34 +21,46 @@ import (
 // Behind is by how much what a store tells as changed may be late.
 const Behind = time.Second
 
+// skew is by how much the clocks of processes may differ. Entries are kept for so
+// much longer.
+const skew = 10 * time.Minute
+
 // A List is safe for concurrent use.
 type List struct {
 	store store.Store
-	delay time.Duration // how old what is known may be; 0 asks the store each time
+	delay time.Duration // how long after it was read what is known may be used; 0 asks the store each time
 	keep  time.Duration // how long after a session was made its cookie may be used
 	each  time.Duration // how long one question to the store may take
 
 	table  table
 	base   time.Time
-	asOf   atomic.Int64 // what is known is of that moment, in nanoseconds since base; 0: nothing is
+	readAt atomic.Int64 // when the reading began of what is known, in nanoseconds since base
 	mu     sync.Mutex
 	flight *flight // the refresh that is under way
 
-	since  string    // where the next changes begin
-	pruned time.Time // when the table was
+	// These belong to the refresh.
+	since  string          // where the next changes begin
+	told   map[string]bool // records of owners that the changes before told
+	pruned time.Time       // when the table was
 }
 
 // New returns a list that is kept in s. Nothing is asked before it is used. What
-// it knows is at most delay old, or, if that is 0, not older than the question. An
-// entry is kept for as long as a session may last, and one question to the store
-// takes at most each.
+// the store said is used for delay; it may have been late by Behind, so that an end
+// is unknown to others for the sum of both. If delay is 0, the store is asked each
+// time. An entry is kept for as long as a session may last, which is keep, and one
+// question to the store takes at most each.
 func New(s store.Store, delay, keep, each time.Duration) *List {
-	return &List{store: s, delay: delay, keep: keep, each: each, base: time.Now().Add(-2 * Behind)}
+	l := &List{store: s, delay: delay, keep: keep + skew, each: each, base: time.Now()}
+	l.readAt.Store(math.MinInt64)
+	return l
 }
 
-// Store is where the list is kept, and Delay how old what is known may be.
+// Store is where the list is kept, and Delay for how long what it said is used.
 func (l *List) Store() store.Store   { return l.store }
 func (l *List) Delay() time.Duration { return l.delay }
+
+// needless is the moment up to which sessions have ended by themselves.
+func (l *List) needless() int64 { return time.Now().Add(-l.keep).UnixMilli() }
 
 // ask puts one question to the store.
 func (l *List) ask(ctx context.Context, question func(context.Context) error) error {
@@ -63,52 +75,41 @@ func (l *List) Has(ctx context.Context, handle, owner string, created time.Time)
 	if l.delay == 0 {
 		return l.askFor(ctx, handle, owner, created.UnixMilli())
 	}
+	oldest := int64(time.Since(l.base) - l.delay)
 	for {
-		fresh := l.fresh() // before looking: what is found by an old list counts too
-		if ended := l.table.has(handle, owner, created.UnixMilli()); ended || fresh {
+		known := l.readAt.Load() >= oldest // before looking: what is found by an old list counts too
+		if ended := l.table.has(handle, owner, created.UnixMilli()); ended || known {
 			return ended, nil
 		}
-		if err := l.wait(ctx, l.refresh(ctx)); err != nil {
+		if err := l.Refresh(ctx); err != nil {
 			return false, err
 		}
 	}
 }
 
-// fresh reports whether what is known is not too old.
-func (l *List) fresh() bool {
-	asOf := l.asOf.Load()
-	return asOf > 0 && time.Since(l.base)-time.Duration(asOf) <= l.delay
-}
+var errEnded = errors.New("ended")
 
-// askFor asks the store itself for what concerns a session.
+// askFor asks the store itself for what concerns a session, all at once.
 func (l *List) askFor(ctx context.Context, handle, owner string, created int64) (bool, error) {
-	names := []string{ownerRecord("")}
+	questions := []func() error{func() error { return l.askForOwner(ctx, "", handle, created) }}
 	if owner != "" {
-		names = append(names, ownerRecord(owner))
+		questions = append(questions, func() error { return l.askForOwner(ctx, owner, handle, created) })
 	}
-	own, ok := flip(handle)
-	if ok {
-		names = append(names, own)
-	}
-	answers := make(chan error, len(names)) // errEnded: it has ended
-	for _, name := range names {
-		go func() {
+	if name, ok := flip(handle); ok {
+		questions = append(questions, func() error {
 			rec, err := l.load(ctx, name)
-			switch {
-			case err != nil || rec == nil:
-			case name == own:
-				err = errEnded
-			default:
-				var e entry
-				if e, err = parseEntry(rec.Facts); err == nil && e.covers(handle, created) {
-					err = errEnded
-				}
+			if rec != nil {
+				return errEnded
 			}
-			answers <- err
-		}()
+			return err
+		})
+	}
+	answers := make(chan error, len(questions)) // errEnded: it has ended
+	for _, question := range questions {
+		go func() { answers <- question() }()
 	}
 	var failed error
-	for range names {
+	for range questions {
 		switch err := <-answers; {
 		case err == errEnded:
 			return true, nil
@@ -119,7 +120,13 @@ func (l *List) askFor(ctx context.Context, handle, owner string, created int64) 
 	return false, failed
 }
 
-var errEnded = errors.New("ended")
+func (l *List) askForOwner(ctx context.Context, owner, handle string, created int64) error {
+	_, e, err := l.loadOwner(ctx, owner)
+	if err == nil && e.covers(handle, created) {
+		return errEnded
+	}
+	return err
+}
 
 // load returns a record of the list, nil if there is none.
 func (l *List) load(ctx context.Context, name string) (rec *store.Record, err error) {
@@ -138,139 +145,30 @@ func (l *List) load(ctx context.Context, name string) (rec *store.Record, err er
 	return rec, nil
 }
 
+// loadOwner returns the record with all ends of an owner, nil if there is none.
+func (l *List) loadOwner(ctx context.Context, owner string) (*store.Record, ends, error) {
+	name := ownerRecord(owner)
+	rec, err := l.load(ctx, name)
+	if rec == nil || err != nil {
+		return nil, nil, err
+	}
+	e, err := parseEntry(rec.Facts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("record %s is %w", name, err)
+	}
+	return rec, e.Ends, nil
+}
+
 // Newest returns the latest moment up to which sessions of owner, or everybody's,
 // have been ended: a new one has to be made after it. It asks the store.
 func (l *List) Newest(ctx context.Context, owner string) (time.Time, error) {
-	var newest int64
-	for _, name := range []string{ownerRecord(""), ownerRecord(owner)} {
-		rec, err := l.load(ctx, name)
-		if err != nil {
-			return time.Time{}, err
-		}
-		if rec == nil {
-			continue
-		}
-		e, err := parseEntry(rec.Facts)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("record %s is %w", name, err)
-		}
-		newest = max(newest, e.newest())
-	}
-	return time.UnixMilli(newest), nil
-}
-
-// EndSession ends one session, which was made at that time at the latest.
-func (l *List) EndSession(ctx context.Context, handle string, created time.Time) error {
-	name, ok := flip(handle)
-	if !ok {
-		return fmt.Errorf("%q is not the handle of a session", handle)
-	}
-	until := created.Add(l.keep)
-	err := l.create(ctx, record(name, "", "", time.Now(), until))
-	if err == nil && l.delay > 0 {
-		l.table.add(handle, until)
-	}
-	return err
-}
-
-// create makes a record, if it is not there yet: so it can be asked for again.
-func (l *List) create(ctx context.Context, rec *store.Record) error {
-	for pause := time.Millisecond; ; pause = min(2*pause, maxPause) {
-		err := l.ask(ctx, func(ctx context.Context) error {
-			_, err := l.store.Create(ctx, rec, store.CreateOptions{Now: time.Now(), End: store.Ending{Mark: store.NewVersion(), Now: time.Now()}})
-			return err
-		})
-		if err == nil || errors.Is(err, store.ErrExists) {
-			return nil
-		}
-		if certain(err) || !rest(ctx, pause) {
-			return err
-		}
-	}
-}
-
-// maxPause is the longest that is waited before another attempt.
-const maxPause = 100 * time.Millisecond
-
-// certain reports whether err will be the same the next time.
-func certain(err error) bool {
-	return errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrLimit)
-}
-
-// rest waits before another attempt, and reports whether there is time for one.
-func rest(ctx context.Context, pause time.Duration) bool {
-	timer := time.NewTimer(rand.N(pause))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
-// EndOwner ends all sessions of owner, "" for everybody, that were made up to a
-// moment, but the one with the handle except.
-//
-// The owner's own record has all his ends, so that it can be asked for; of another,
-// made for this end alone, the store tells those who follow its changes.
-func (l *List) EndOwner(ctx context.Context, owner string, until time.Time, except string) error {
-	e := end{Until: until.UnixMilli(), Except: except}
-	if err := l.extend(ctx, owner, e); err != nil {
-		return err
-	}
-	own := entry{Owner: owner, Ends: []end{e}}
-	name := store.NewHandle(recordOwner(owner))
-	err := l.create(ctx, record(name, recordOwner(owner), own.text(), time.Now(), until.Add(l.keep)))
-	if err == nil && l.delay > 0 {
-		l.table.addEnds(own, l.needless())
-	}
-	return err
-}
-
-// needless is the moment up to which sessions have ended by themselves.
-func (l *List) needless() int64 { return time.Now().Add(-l.keep).UnixMilli() }
-
-// forever is how long the record of an owner may go on, as long as it is
-// extended.
-const forever = 100 * 365 * 24 * time.Hour
-
-// extend puts one more end into the owner's record.
-func (l *List) extend(ctx context.Context, owner string, add end) error {
-	name := ownerRecord(owner)
-	for pause := time.Millisecond; ; pause = min(2*pause, maxPause) {
-		err := l.tryExtend(ctx, name, owner, add)
-		if err == nil || errors.Is(err, errForm) || !rest(ctx, pause) {
-			return err
-		}
-	}
-}
-
-// tryExtend makes one attempt. It can be repeated, whatever became of it.
-func (l *List) tryExtend(ctx context.Context, name, owner string, add end) error {
-	was, err := l.load(ctx, name)
+	_, all, err := l.loadOwner(ctx, "")
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
-	now := time.Now()
-	until := time.UnixMilli(add.Until).Add(l.keep)
-	if was == nil {
-		rec := record(name, recordOwner(owner), entry{owner, []end{add}}.text(), now, until)
-		rec.AbsoluteDeadline = millis(now.Add(forever))
-		return l.ask(ctx, func(ctx context.Context) error {
-			_, err := l.store.Create(ctx, rec, store.CreateOptions{Now: now, End: store.Ending{Mark: store.NewVersion(), Now: now}})
-			return err
-		})
-	}
-	e, err := parseEntry(was.Facts)
+	_, own, err := l.loadOwner(ctx, owner)
 	if err != nil {
-		return fmt.Errorf("record %s is %w", name, err)
+		return time.Time{}, err
 	}
-	rec := *was
-	rec.Version, rec.Facts = store.NewVersion(), e.with(add, l.needless()).text()
-	rec.IdleDeadline = millis(until)
-	if was.Expired(now) { // and not swept yet: it goes on
-		now = was.Deadline().Add(-time.Millisecond)
-	}
-	return l.ask(ctx, func(ctx context.Context) error { return l.store.Apply(ctx, &rec, was.Version, now) })
+	return time.UnixMilli(max(all.newest(), own.newest())), nil
 }

@@ -53,6 +53,9 @@ func (l *List) wait(ctx context.Context, f *flight) error {
 	}
 }
 
+// pruneInterval is how often the table is pruned.
+const pruneInterval = time.Minute
+
 // update is one refresh.
 func (l *List) update(ctx context.Context) error {
 	began := time.Since(l.base)
@@ -63,8 +66,8 @@ func (l *List) update(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.asOf.Store(int64(max(began-Behind, 1)))
-	if time.Since(l.pruned) > time.Minute {
+	l.readAt.Store(int64(began))
+	if time.Since(l.pruned) > pruneInterval {
 		l.table.prune(time.Now(), l.needless())
 		l.pruned = time.Now()
 	}
@@ -79,30 +82,37 @@ const pageSize = 1000
 func (l *List) begin(ctx context.Context) error {
 	var changes store.Changes
 	err := l.ask(ctx, func(ctx context.Context) (err error) {
-		changes, err = l.store.Changes(ctx, "")
+		changes, err = l.store.Changes(ctx, "") // before the list: what comes to it meanwhile is told
 		return err
 	})
-	page := store.Page{Limit: pageSize}
-	for err == nil {
+	if err != nil {
+		return err
+	}
+	for page := (store.Page{Limit: pageSize}); ; {
 		var listing store.Listing
-		err = l.ask(ctx, func(ctx context.Context) (err error) {
+		err := l.ask(ctx, func(ctx context.Context) (err error) {
 			listing, err = l.store.Scan(ctx, page)
 			return err
 		})
-		for i := 0; err == nil && i < len(listing.Records); i++ {
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		for i := range listing.Records {
 			r := &listing.Records[i]
-			if r.Kind == store.KindRevocation && !r.Expired(time.Now()) {
-				err = l.note(r.Handle, r.Owner, r.Facts, r.Deadline())
+			if r.Kind != store.KindRevocation || r.Expired(now) {
+				continue
+			}
+			if err := l.note(&r.Header, r.Facts); err != nil {
+				return err
 			}
 		}
 		if page.Cursor = listing.Next; page.Cursor == "" {
 			break
 		}
 	}
-	if err == nil {
-		l.since = changes.Next
-	}
-	return err
+	l.since, l.told = changes.Next, nil
+	return nil
 }
 
 // follow reads what has come to the list since the last time.
@@ -118,20 +128,25 @@ func (l *List) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	told := map[string]bool{}
 	for _, c := range changes.List {
-		if c.Kind != store.KindRevocation || c.Ended {
-			continue
-		}
-		if c.Owner == "" { // its handle says all but the deadline, which cannot be later than this
-			err = l.note(c.Handle, "", "", time.Now().Add(l.keep))
-		} else {
-			err = l.read(ctx, c.Handle)
+		switch {
+		case c.Kind != store.KindRevocation || c.Ended:
+		case c.Owner == "": // its handle says all but the deadline, which is not later than this, as a rule
+			h := store.Header{Handle: c.Handle, IdleDeadline: time.Now().Add(l.keep)}
+			h.AbsoluteDeadline = h.IdleDeadline
+			err = l.note(&h, "")
+		default:
+			told[c.Handle] = true
+			if !l.told[c.Handle] { // else a store tells it again; each end has a record of its own
+				err = l.read(ctx, c.Handle)
+			}
 		}
 		if err != nil {
 			return err
 		}
 	}
-	l.since = changes.Next
+	l.since, l.told = changes.Next, told
 	return nil
 }
 
@@ -141,23 +156,23 @@ func (l *List) read(ctx context.Context, name string) error {
 	if err != nil || rec == nil {
 		return err
 	}
-	return l.note(rec.Handle, rec.Owner, rec.Facts, rec.Deadline())
+	return l.note(&rec.Header, rec.Facts)
 }
 
 // note takes a record into the table.
-func (l *List) note(name, owner, facts string, until time.Time) error {
-	if owner == "" {
-		session, ok := flip(name)
-		if !ok {
-			return fmt.Errorf("record %s is %w", name, errForm)
+func (l *List) note(h *store.Header, facts string) error {
+	if h.Owner == "" {
+		session, ok := flip(h.Handle)
+		if !ok || facts != "" {
+			return fmt.Errorf("record %s is %w", h.Handle, errForm)
 		}
-		l.table.add(session, until)
+		l.table.add(session, h.Deadline())
 		return nil
 	}
 	e, err := parseEntry(facts)
 	if err != nil {
-		return fmt.Errorf("record %s is %w", name, err)
+		return fmt.Errorf("record %s is %w", h.Handle, err)
 	}
-	l.table.addEnds(e, l.needless())
+	l.table.addEnds(string(e.Owner), e.Ends, l.needless())
 	return nil
 }

@@ -1,96 +1,92 @@
 package revoked
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/sojourn-go/sojourn/internal/handle"
 )
 
-// A table is the list as this process knows it. Twenty bytes a session, without
-// pointers for the garbage collector to follow, and in parts, so that nobody waits
-// for long.
+// A table is the list as this process knows it.
 type table struct {
-	parts [64]struct {
+	sessions [64]set // by how their seeds begin: so none is large
+	all      atomic.Pointer[ends]
+	owners   struct {
 		sync.RWMutex
-		ended map[[16]byte]uint32 // by the handle's seed; until when, in seconds since 1970
-	}
-	owners struct {
-		sync.RWMutex
-		entries map[string]entry // "" is everybody
-		some    atomic.Bool
+		ends   map[string]ends
+		newest atomic.Int64 // of all of them: who was made later need not look
 	}
 }
+
+// part is where a seed belongs.
+func (t *table) part(s seed) *set { return &t.sessions[s.second%64] }
 
 // add notes that a session has ended, and that no cookie needs it after a time.
 func (t *table) add(name string, until time.Time) {
-	seed, ok := handle.Seed(name)
-	if !ok {
-		return
+	if s, ok := seedOf(name); ok {
+		t.part(s).add(s, uint32(until.Unix()+1))
 	}
-	part := &t.parts[seed[0]%64]
-	part.Lock()
-	defer part.Unlock()
-	if part.ended == nil {
-		part.ended = map[[16]byte]uint32{}
-	}
-	part.ended[seed] = max(part.ended[seed], uint32(until.Unix()+1))
 }
 
-// addEnds notes ends of an owner.
-func (t *table) addEnds(e entry, needless int64) {
+// addEnds notes ends of an owner, "" for everybody.
+func (t *table) addEnds(owner string, list ends, needless int64) {
 	t.owners.Lock()
 	defer t.owners.Unlock()
-	if t.owners.entries == nil {
-		t.owners.entries = map[string]entry{}
+	was := t.owners.ends[owner]
+	if owner == "" && t.all.Load() != nil {
+		was = *t.all.Load()
 	}
-	all := entry{Owner: e.Owner, Ends: t.owners.entries[e.Owner].Ends}
-	for _, end := range e.Ends {
-		all = all.with(end, needless)
+	for _, e := range list {
+		was = was.with(e, needless)
 	}
-	t.owners.entries[e.Owner] = all
-	t.owners.some.Store(true)
+	switch {
+	case len(was) == 0:
+	case owner == "":
+		t.all.Store(&was)
+	default:
+		if t.owners.ends == nil {
+			t.owners.ends = map[string]ends{}
+		}
+		t.owners.ends[owner] = was
+		t.owners.newest.Store(max(t.owners.newest.Load(), was.newest()))
+	}
 }
 
-// has reports whether a session has ended.
+// has reports whether a session has ended. It is asked with each request.
 func (t *table) has(name, owner string, created int64) bool {
-	if seed, ok := handle.Seed(name); ok {
-		part := &t.parts[seed[0]%64]
-		part.RLock()
-		_, ended := part.ended[seed]
-		part.RUnlock()
-		if ended {
-			return true
-		}
+	if s, ok := seedOf(name); ok && t.part(s).has(s) {
+		return true
 	}
-	if !t.owners.some.Load() {
-		return false
+	if all := t.all.Load(); all != nil && all.covers(name, created) {
+		return true
 	}
+	return owner != "" && created <= t.owners.newest.Load() && t.endsOf(owner).covers(name, created)
+}
+
+// endsOf returns an owner's ends. They are not changed, but replaced.
+func (t *table) endsOf(owner string) ends {
 	t.owners.RLock()
 	defer t.owners.RUnlock()
-	return t.owners.entries[""].covers(name, created) || owner != "" && t.owners.entries[owner].covers(name, created)
+	return t.owners.ends[owner]
 }
 
 // prune forgets what no cookie needs any more.
 func (t *table) prune(now time.Time, needless int64) {
-	seconds := uint32(now.Unix())
-	for i := range t.parts {
-		part := &t.parts[i]
-		part.Lock()
-		for seed, until := range part.ended {
-			if until < seconds {
-				delete(part.ended, seed)
-			}
-		}
-		part.Unlock()
+	for i := range t.sessions {
+		t.sessions[i].prune(uint32(now.Unix()))
 	}
 	t.owners.Lock()
 	defer t.owners.Unlock()
-	for owner, e := range t.owners.entries {
-		if e.newest() <= needless {
-			delete(t.owners.entries, owner)
-		}
+	if all := t.all.Load(); all != nil && all.newest() <= needless {
+		t.all.Store(nil)
 	}
-	t.owners.some.Store(len(t.owners.entries) > 0)
+	newest := int64(math.MinInt64)
+	for owner, list := range t.owners.ends {
+		if list.newest() <= needless {
+			delete(t.owners.ends, owner)
+			continue
+		}
+		newest = max(newest, list.newest())
+	}
+	t.owners.newest.Store(newest)
 }

