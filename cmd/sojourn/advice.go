@@ -11,8 +11,9 @@ import (
 	"github.com/sojourn-go/sojourn/cmd/sojourn/internal/anatomy"
 )
 
-// advise says what to try about a refused cookie, a line each.
-func advise(refusal error, cookie string, how *signing, secrets []secret, now, maxAge int64) []string {
+// advise says what to try about a refused cookie, a line each. keyID is the id
+// of the key that signed it, where one did.
+func advise(refusal error, keyID, cookie string, how *signing, secrets []secret, now, maxAge int64) []string {
 	switch sojourn.ReasonOf(refusal) {
 	case sojourn.ReasonSignature:
 		if found := diagnose(cookie, how, secrets); found != "" {
@@ -21,6 +22,13 @@ func advise(refusal error, cookie string, how *signing, secrets []secret, now, m
 		return append(malformedAdvice(cookie),
 			"either it was changed or cut off, or another key signed it: try the key of every application that writes it",
 			"in Flask every byte of SECRET_KEY counts; an application may also have changed --salt, --digest or --derivation")
+	case sojourn.ReasonKey:
+		key := byID(secrets, keyID)
+		text := fmt.Sprintf("key %s of %s signed it", keyID, printable(key.source))
+		if !key.since.IsZero() {
+			text += ", and was retired at " + timeText(key.since, now)
+		}
+		return []string{text, "whoever sends it is signed out; a browser gets another cookie at the next sign-in"}
 	case sojourn.ReasonExpired:
 		return []string{
 			"issued at " + issuedText(cookie, how.lenient, now) + fmt.Sprintf("; the most allowed is %d seconds", maxAge),
@@ -75,6 +83,9 @@ func malformedAdvice(cookie string) []string {
 // other settings, and the same keys as people mistake them.
 func diagnose(cookie string, how *signing, secrets []secret) string {
 	variants, notes := keyVariants(secrets)
+	note := func(id string) string {
+		return notes[slices.IndexFunc(variants, func(s secret) bool { return s.id() == id })]
+	}
 	for _, lenient := range distinct(how.lenient, true) {
 		for _, salt := range distinct(how.salt, defaultSalt) {
 			for _, derivation := range distinct(how.derivation, derivationNames...) {
@@ -86,7 +97,7 @@ func diagnose(cookie string, how *signing, secrets []secret) string {
 					}
 					v, err := verify(signer, cookie, 0, 0)
 					if r := sojourn.ReasonOf(err); err == nil || r != sojourn.ReasonSignature && r != sojourn.ReasonMalformed && r != sojourn.ReasonTooLarge {
-						return "its signature is right with " + difference(&try, how, notes[v.Key])
+						return "its signature is right with " + difference(&try, how, note(v.Key))
 					}
 				}
 			}
@@ -131,7 +142,7 @@ func keyVariants(secrets []secret) (variants []secret, notes []string) {
 	add := func(source string, key []byte, note string) {
 		same := func(s secret) bool { return bytes.Equal(s.bytes, key) }
 		if len(key) > 0 && !slices.ContainsFunc(variants, same) {
-			variants = append(variants, secret{len(variants), source, key})
+			variants = append(variants, secret{source: source, bytes: key})
 			notes = append(notes, note)
 		}
 	}

@@ -38,15 +38,16 @@ type signing struct {
 const keyHelp = `
 The key comes from --secret-file, which may be given several times: the first
 signs, all verify. A file holds one key, of any bytes; one newline at its end is
-not part of it, and a content that begins with "base64:" is decoded. Without a
-file the key is the whole value of the environment variable SECRET_KEY. Weak
+not part of it, and a content that begins with "base64:" is decoded. Of a key
+file that "sojourn key add" has written, all keys count, in their states. Without
+a file the key is the whole value of the environment variable SECRET_KEY. Weak
 keys are accepted with a warning.`
 
 const defaultSalt = "cookie-session"
 
 func (s *signing) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&s.files, "secret-file", nil, "file that holds one key; repeatable, the first signs, all verify")
+	f.StringArrayVar(&s.files, "secret-file", nil, "file that holds a key; repeatable, the first signs, all verify")
 	f.StringVar(&s.salt, "salt", defaultSalt, "salt of the key derivation, if the application changed it")
 	f.StringVar(&s.digest, "digest", "sha1", "digest: "+strings.Join(digestNames, ", "))
 	f.StringVar(&s.derivation, "derivation", "hmac", "key derivation: "+strings.Join(derivationNames, ", "))
@@ -88,7 +89,7 @@ func (s *signing) signer(secrets []secret) (*flask.Signer, error) {
 
 // prepare reads the keys and makes the signer.
 func (s *signing) prepare(cmd *cobra.Command) (*flask.Signer, []secret, error) {
-	secrets, err := readSecrets(s.files)
+	secrets, err := readAllSecrets(s.files)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -20,7 +20,9 @@ func newInspect() *cobra.Command {
 		Short: "Take a cookie apart without its key",
 		Long: `Take a cookie apart without its key: what the visitor and everybody else who
 holds it can read. COOKIE, an argument or standard input, is the cookie's value
-alone, without its name. Nothing is verified.`,
+alone, without its name. It is a signed one, in Flask's form, an encrypted one,
+of which nothing can be read, or the token of a session that is kept in a store,
+whose secret is not printed. Nothing is verified.`,
 		Example: "  sojourn cookie inspect eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,9 +30,12 @@ alone, without its name. Nothing is verified.`,
 			if err != nil {
 				return inputRefused(cmd, "cookie", asJSON, err)
 			}
+			if done, err := explain(cmd, cookie, asJSON); done {
+				return err
+			}
 			parts, err := anatomy.Of(cookie, lenient)
 			if err != nil {
-				return refuse(cmd, "cookie", asJSON, err, malformedAdvice(cookie)...)
+				return refuse(cmd, "cookie", asJSON, err, append(malformedAdvice(cookie), lookedFor)...)
 			}
 			if asJSON {
 				return inspectJSON(cmd, cookie, &parts)

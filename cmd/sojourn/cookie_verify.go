@@ -16,6 +16,7 @@ const defaultMaxAge = 31 * 24 * 60 * 60 // Flask's PERMANENT_SESSION_LIFETIME
 
 func newVerify() *cobra.Command {
 	var how signing
+	var sealed sealing
 	var asJSON bool
 	maxAge := integer{value: defaultMaxAge}
 	var now integer
@@ -32,7 +33,8 @@ With --json the answer is one object: {"valid":true,"issued_at":1700000000,
 payload is the text in the cookie as it stands there; it may hold NaN, Infinity
 and integers of any size. Of a key file with several keys, "key_id" names the
 one. Or {"valid":false,"reason":"…","detail":"…"}, where reason is one of
-signature, key (a retired one), expired, future, malformed, payload, too-large.`,
+signature, key (a retired one), expired, future, malformed, payload, too-large.
+` + sealedHelp,
 		Example: `  sojourn cookie verify --secret-file session.key eyJhIjoxfQ.ZVPxAA.-1QlRaColPEibXlFRFd2EAdBB74
   SECRET_KEY=… sojourn cookie verify --json < cookie.txt`,
 		Args: cobra.MaximumNArgs(1),
@@ -44,6 +46,10 @@ signature, key (a retired one), expired, future, malformed, payload, too-large.`
 			cookie, err := input(cmd, args, "cookie")
 			if err != nil {
 				return inputRefused(cmd, "cookie", asJSON, err)
+			}
+			if _, ok := anatomy.OfSealed(cookie); ok {
+				sealed.files = how.files
+				return sealed.verify(cmd, cookie, asJSON)
 			}
 			if !now.given {
 				now.value = time.Now().Unix()
@@ -67,6 +73,7 @@ signature, key (a retired one), expired, future, malformed, payload, too-large.`
 		},
 	}
 	how.addFlags(cmd)
+	sealed.addFlags(cmd)
 	cmd.Flags().Var(&maxAge, "max-age", "how many seconds ago it may have been issued; 0 is the same second only, negative is never")
 	cmd.Flags().Var(&now, "now", "verify as of this time, in Unix seconds")
 	cmd.Flags().Lookup("now").DefValue = "" // the clock

@@ -35,15 +35,25 @@ error.
   redis://HOST:PORT/DB    in Redis or Valkey; name:password@ stands before the
                           host, and rediss:// is for TLS
 
---keep flask uses no store: the whole session is in the cookie, signed, in
-Flask's form. Without --secret-file the demo makes a key for itself, and such
-sessions end when it stops.
+--keep keeps the whole session in the cookie instead:
 
-Several demos can share one file or one Redis, and then have the same sessions.`,
+  flask                   signed, in Flask's form: the visitor can read it
+  encrypted               encrypted: the visitor can read nothing
+
+Without --secret-file the demo makes a key for itself, and such sessions end
+when it stops. Signing out ends copies of a cookie only if there is a list of
+ended sessions. For encrypted ones it is in memory, or where --store says, and
+what outgrows its cookie goes on there; for signed ones there is one only with
+--store. The file with the keys is read again about twice a minute while the
+demo runs: change them with "sojourn key add" and "sojourn key activate".
+
+Several demos can share one file or one Redis, and then have the same sessions;
+those in cookies are shared by the key, and --store shares the list.`,
 		Example: `  sojourn demo
   sojourn demo --addr 127.0.0.1:9000
   sojourn demo --store redis://127.0.0.1:6379
-  sojourn demo --keep flask --secret-file demo.key`,
+  sojourn demo --keep flask --secret-file demo.key
+  sojourn demo --keep encrypted --secret-file demo.key --store sqlite:ended.db`,
 		Args: noKeyArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			how.storeGiven, how.keepGiven = cmd.Flags().Changed("store"), cmd.Flags().Changed("keep")
@@ -51,9 +61,9 @@ Several demos can share one file or one Redis, and then have the same sessions.`
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen at")
-	cmd.Flags().StringVar(&how.store, "store", "", "store to keep sessions in, see above (default SQLite, in a file of yours)")
-	cmd.Flags().StringVar(&how.keep, "keep", "", `"flask" keeps sessions in signed cookies, without a store`)
-	cmd.Flags().StringArrayVar(&how.files, "secret-file", nil, "with --keep flask: file that holds one key, as for cookie verify; repeatable, the first signs")
+	cmd.Flags().StringVar(&how.store, "store", "", "store to keep sessions in, see above (default SQLite, in a file of yours); with --keep the list of ended ones")
+	cmd.Flags().StringVar(&how.keep, "keep", "", `"flask" keeps sessions in signed cookies, "encrypted" in encrypted ones`)
+	cmd.Flags().StringArrayVar(&how.files, "secret-file", nil, "with --keep: file that holds a key, or several as sojourn key add writes them; repeatable, the first writes")
 	return cmd
 }
 

@@ -57,15 +57,16 @@ func signIn(r *http.Request) error {
 
 // signOut ends the session. What is written after that begins a new one: the
 // message, and the language, which is no secret.
-func signOut(r *http.Request) error {
+func signOut(r *http.Request) error { return leave(r, wordsFor(r).SignedOut) }
+
+func leave(r *http.Request, message string) error {
 	ctx := r.Context()
 	code, chosen := language.Get(ctx)
-	words := wordsFor(r)
 	sojourn.End(ctx)
 	if chosen {
 		language.Set(ctx, code)
 	}
-	sojourn.Flash(ctx, "success", words.SignedOut)
+	sojourn.Flash(ctx, "success", message)
 	return nil
 }
 

@@ -20,6 +20,7 @@ type cookieView struct {
 	Accepted bool
 	Refusal  string // why it was not accepted
 	Foreign  bool   // it is not of the form that it should have
+	NewKey   bool   // perhaps because the demo has made another key
 	Replaced bool   // this response brings a new one
 
 	Payload, Timestamp, Signature string
@@ -32,6 +33,7 @@ type cookieView struct {
 	Book                          *bookkeeping
 	IdleEnds, AbsoluteEnds        time.Time
 	Idle, Absolute                string
+	List                          listView
 
 	Inspect, Verify string // commands to copy
 	OwnKey          bool   // the key was made for this run, so nobody can verify
@@ -50,7 +52,7 @@ type bookkeeping struct {
 // takeApart describes the cookie that came with r.
 func (a *App) takeApart(r *http.Request, now time.Time) *cookieView {
 	c := &cookieView{
-		Name: CookieName, Limit: 4093, OwnKey: a.config.SecretFile == "",
+		Name: CookieName, Limit: maxCookie, OwnKey: a.config.SecretFile == "", List: a.list(),
 		Idle: "30 minutes", Absolute: "12 hours",
 	}
 	cookie, err := r.Cookie(CookieName)
@@ -58,14 +60,17 @@ func (a *App) takeApart(r *http.Request, now time.Time) *cookieView {
 		return c
 	}
 	c.Sent = true
-	line := http.Cookie{Name: CookieName, Value: cookie.Value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	c.Size = len(line.String())
+	c.Size = sizeOf(cookie.Value)
 
-	_, refusal := a.signer.Verify(cookie.Value, now, absoluteTimeout)
+	_, refused := a.signer.Verify(cookie.Value, now, absoluteTimeout)
+	reason, text := refusal(eventsOf(r.Context()))
 	switch {
-	case refusal != nil:
-		c.Refusal = string(sojourn.ReasonOf(refusal)) + ": " + anatomy.Detail(refusal)
-		c.Foreign = sojourn.ReasonOf(refusal) == sojourn.ReasonMalformed
+	case refused != nil:
+		c.Refusal = string(sojourn.ReasonOf(refused)) + ": " + anatomy.Detail(refused)
+		c.Foreign = sojourn.ReasonOf(refused) == sojourn.ReasonMalformed
+		c.NewKey = sojourn.ReasonOf(refused) == sojourn.ReasonSignature && c.OwnKey
+	case reason == sojourn.ReasonRevoked:
+		c.Refusal = text
 	case sojourn.From(r.Context()).IsNew():
 		c.Refusal = "expired: not used for " + c.Idle + ", or made " + c.Absolute + " ago"
 	default:
@@ -86,10 +91,7 @@ func (a *App) takeApart(r *http.Request, now time.Time) *cookieView {
 	if err != nil {
 		return c
 	}
-	for name := range fields {
-		c.Fields = append(c.Fields, fieldView{name, meaningOf(name)})
-	}
-	slices.SortFunc(c.Fields, func(a, b fieldView) int { return strings.Compare(a.Name, b.Name) })
+	c.Fields = fieldViews(fields)
 	c.IdleEnds = c.Issued.Add(idleTimeout)
 	if text, ok := fields["_sojourn"].(string); ok {
 		if c.Book = parseBookkeeping(text); c.Book != nil {
@@ -97,6 +99,15 @@ func (a *App) takeApart(r *http.Request, now time.Time) *cookieView {
 		}
 	}
 	return c
+}
+
+// fieldViews says what fields are, in the order of their names.
+func fieldViews(fields map[string]any) (list []fieldView) {
+	for name := range fields {
+		list = append(list, fieldView{name, meaningOf(name)})
+	}
+	slices.SortFunc(list, func(a, b fieldView) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }
 
 func meaningOf(field string) string {

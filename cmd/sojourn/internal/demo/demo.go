@@ -30,19 +30,24 @@ const (
 	idleTimeout     = 30 * time.Minute
 	absoluteTimeout = 12 * time.Hour
 
+	maxCookie   = 4093    // bytes of a Set-Cookie line
 	maxBody     = 4 << 10 // bytes of a form
 	maxName     = 40      // characters of a visitor's name
 	maxQuantity = 99      // of one product
 )
 
 // Config is what the demo needs to know: a store, or a ring for sessions in
-// signed cookies.
+// cookies.
 type Config struct {
+	// Store keeps the sessions. With a Ring it keeps a list of those that have
+	// ended, and may be nil if they are signed; and encrypted ones that outgrow
+	// their cookie go on there.
 	Store     store.Store
 	StoreName string // what the store is and where, to be shown
 	Brief     bool   // the store ends with the process
 
 	Ring       *keys.Ring
+	Encrypted  bool   // cookies are encrypted, not signed
 	SecretFile string // where the key came from, to be shown; "" if it was made for this run
 
 	Events func(context.Context, sojourn.Event) // as in sojourn.Config
@@ -58,7 +63,7 @@ type App struct {
 	handler  http.Handler
 }
 
-//go:embed page.html cookie.html record.html style.css icon.svg
+//go:embed page.html cookie.html encrypted.html record.html style.css icon.svg
 var files embed.FS
 
 // New returns the demo. The store stays the caller's.
@@ -67,13 +72,11 @@ func New(config Config) (*App, error) {
 		config.Events = func(context.Context, sojourn.Event) {}
 	}
 	a := &App{config: config}
-	keep := flask.Signed(config.Ring)
-	if config.Store != nil {
-		keep = sojourn.InStore(watched{config.Store})
-	}
+	keep, list := config.keeper()
 	var err error
 	a.sessions, err = sojourn.New(sojourn.Config{
 		Keep:            keep,
+		Revocations:     list,
 		Cookie:          sojourn.Cookie{Name: CookieName, InsecureHTTP: true}, // plain http on this machine
 		IdleTimeout:     idleTimeout,
 		AbsoluteTimeout: absoluteTimeout,
@@ -87,7 +90,7 @@ func New(config Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if config.Store == nil {
+	if config.Ring != nil && !config.Encrypted {
 		if a.signer, err = flask.NewSigner(config.Ring); err != nil {
 			return nil, err
 		}
@@ -100,6 +103,19 @@ func New(config Config) (*App, error) {
 	sessions := a.journal.watch(a.sessions.Middleware(a.routes()))
 	a.handler = secure(protect.Handler(http.MaxBytesHandler(sessions, maxBody)))
 	return a, nil
+}
+
+// keeper is where sessions are kept, and the list of those in cookies that have
+// ended. The list is not watched: it asks several things at once, and the trace of
+// a request is its goroutine's own.
+func (c *Config) keeper() (keep sojourn.Keeper, list store.Store) {
+	switch {
+	case c.Ring == nil:
+		return sojourn.InStore(watched{c.Store}), nil
+	case c.Encrypted:
+		return sojourn.Encrypted(c.Ring).SpillTo(watched{c.Store}), c.Store
+	}
+	return flask.Signed(c.Ring), c.Store
 }
 
 // ServeHTTP serves the demo's pages.
@@ -117,9 +133,12 @@ func (a *App) routes() http.Handler {
 	mux.HandleFunc("POST /cart/add", action(addToCart))
 	mux.HandleFunc("POST /cart/remove", action(removeFromCart))
 	mux.HandleFunc("POST /cart/empty", action(emptyCart))
-	if a.config.Store != nil {
+	switch {
+	case a.config.Ring == nil:
 		mux.HandleFunc("POST /sessions/end", action(a.endSession))
 		mux.HandleFunc("POST /sessions/end-others", action(a.endOthers))
+	case a.config.Store != nil:
+		mux.HandleFunc("POST /sessions/end-all", action(a.endAll))
 	}
 	for _, name := range []string{"style.css", "icon.svg"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {

@@ -90,6 +90,21 @@ func (a *App) endSession(r *http.Request) error {
 	return nil
 }
 
+// endAll signs the visitor out everywhere, here too. Sessions in cookies are ended
+// by the list, which does not know how many there are.
+func (a *App) endAll(r *http.Request) error {
+	ctx, words := r.Context(), wordsFor(r)
+	owner, ok := sojourn.Owner(ctx)
+	if !ok {
+		sojourn.Flash(ctx, "notice", words.SignInFirst)
+		return nil
+	}
+	if _, err := a.sessions.RevokeOwner(ctx, owner, ""); err != nil {
+		return err
+	}
+	return leave(r, words.EndedAll)
+}
+
 // endOthers signs the visitor out everywhere but here.
 func (a *App) endOthers(r *http.Request) error {
 	ctx, words := r.Context(), wordsFor(r)

@@ -19,10 +19,12 @@ type view struct {
 	Cart      []item
 	Total     string
 	MaxName   int
-	Devices   *devices // nil unless there is a store and somebody signed in
+	Devices   *devices // nil unless sessions are in a store and somebody signed in
+	EndAll    bool     // there is a form that ends all his sessions, in cookies
 
 	// What the session looks like where it is kept: one of them.
 	Cookie *cookieView
+	Sealed *sealedView
 	Record *recordView
 }
 
@@ -58,7 +60,8 @@ func (a *App) show(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	v.Total = v.Words.Money(total)
-	if a.config.Store == nil {
+	v.EndAll = v.SignedIn && a.config.Ring != nil && a.config.Store != nil
+	if a.signer != nil {
 		v.Cookie = a.takeApart(r, now)
 	}
 
@@ -66,16 +69,24 @@ func (a *App) show(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusOK)
-	switch {
-	case a.config.Store == nil:
+	a.addKept(&v, r, h, now)
+	_ = a.page.Execute(w, &v) // the browser went away, or Config.Error has answered
+}
+
+// addKept adds what the session looks like where it is kept, once h, the header
+// of the answer, has been decided.
+func (a *App) addKept(v *view, r *http.Request, h http.Header, now time.Time) {
+	switch value, _ := cookieAfter(r, h); {
+	case a.signer != nil:
 		v.Cookie.Replaced = len(h["Set-Cookie"]) > 0
-	case v.SignedIn:
-		v.Devices = a.devicesOf(ctx, v.Name, sojourn.From(ctx).Handle())
-		fallthrough
+	case a.config.Encrypted && !isToken(value):
+		v.Sealed = a.unseal(r, h, now)
 	default:
+		if v.SignedIn && a.config.Ring == nil {
+			v.Devices = a.devicesOf(r.Context(), v.Name, sojourn.From(r.Context()).Handle())
+		}
 		v.Record = a.inspect(r, h)
 	}
-	_ = a.page.Execute(w, &v) // the browser went away, or Config.Error has answered
 }
 
 // collect counts equal messages that follow each other: parallel clicks leave

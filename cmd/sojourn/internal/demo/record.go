@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 type recordView struct {
 	CookieName, StoreName string
 	Brief                 bool // the store ends with the process
+	Spilled               bool // the session has outgrown an encrypted cookie
 	Idle, Absolute        string
 
 	Sent           bool   // the browser sent a cookie
@@ -47,21 +47,15 @@ type recordView struct {
 func (a *App) inspect(r *http.Request, h http.Header) *recordView {
 	v := &recordView{
 		CookieName: CookieName, StoreName: a.config.StoreName, Brief: a.config.Brief,
-		Idle: "30 minutes", Absolute: "12 hours",
+		Spilled: a.config.Encrypted, Idle: "30 minutes", Absolute: "12 hours",
 	}
 	ctx, now := r.Context(), time.Now()
-	token := ""
 	if c, err := r.Cookie(CookieName); err == nil {
-		token, v.Sent = c.Value, c.Value != ""
+		v.Sent = c.Value != ""
 	}
-	if t := traceOf(ctx); t != nil {
-		v.Reason, v.Refusal = refusal(t.Events)
-	}
-	for _, c := range (&http.Response{Header: h}).Cookies() {
-		if c.Name == CookieName {
-			token, v.New = c.Value, c.Value != ""
-		}
-	}
+	v.Reason, v.Refusal = refusal(eventsOf(ctx))
+	var token string
+	token, v.New = cookieAfter(r, h)
 	handle := sojourn.From(ctx).Handle()
 	if v.Refusal == "" || v.New {
 		v.Handle, v.Secret, _ = strings.Cut(token, ".")
@@ -84,16 +78,11 @@ func (a *App) inspect(r *http.Request, h http.Header) *recordView {
 }
 
 // refusal finds among the events of a request why its cookie was not accepted.
-func refusal(events []sojourn.Event) (sojourn.Reason, string) {
-	for _, e := range events {
-		switch e.Kind {
-		case sojourn.EventExpired:
-			return sojourn.ReasonExpired, "expired: the session’s time has run out"
-		case sojourn.EventRefused:
-			return e.Reason, string(e.Reason) + ": " + anatomy.Detail(e.Err)
-		}
+func refusal(events []sojourn.Event) (reason sojourn.Reason, text string) {
+	if reason, text = anatomy.Refusal(events); reason != "" {
+		text = string(reason) + ": " + text
 	}
-	return "", ""
+	return reason, text
 }
 
 // describe puts a record into words.
@@ -118,10 +107,7 @@ func (v *recordView) describe(rec *store.Record, now time.Time) {
 	if err != nil {
 		return
 	}
-	for name := range fields {
-		v.Fields = append(v.Fields, fieldView{name, meaningOf(name)})
-	}
-	slices.SortFunc(v.Fields, func(a, b fieldView) int { return strings.Compare(a.Name, b.Name) })
+	v.Fields = fieldViews(fields)
 }
 
 // openState takes the envelope off a record's state: a "1", an extension with

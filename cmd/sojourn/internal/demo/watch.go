@@ -34,6 +34,14 @@ func traceOf(ctx context.Context) *trace {
 	return t
 }
 
+// eventsOf is what has become of sessions in the request so far.
+func eventsOf(ctx context.Context) []sojourn.Event {
+	if t := traceOf(ctx); t != nil {
+		return t.Events
+	}
+	return nil
+}
+
 // noteEvent adds e to the trace of the request in which it happened.
 func noteEvent(ctx context.Context, e sojourn.Event) {
 	if t := traceOf(ctx); t != nil {

@@ -31,6 +31,7 @@ type words struct {
 	DevicesHeading, DevicesHint, DevicesFailed string
 	ThisOne, Made, LastSeen, EndIt, EndOthers  string
 	EndedOne, EndedAlready, EndedOthers        string
+	EndAll, EndedAll                           string
 	SignInFirst                                string
 
 	Products map[string]string
@@ -71,6 +72,7 @@ var languages = map[string]*words{
 		DevicesFailed: "The list cannot be shown at the moment.",
 		ThisOne:       "this one", Made: "signed in", LastSeen: "last seen", EndIt: "Sign it out", EndOthers: "Sign out everywhere else",
 		EndedOne: "That device is signed out.", EndedAlready: "That session had ended already.", EndedOthers: "Other devices signed out: %d.",
+		EndAll: "Sign out everywhere", EndedAll: "You are signed out, here and everywhere else.",
 		SignInFirst: "Please sign in first.",
 		Products:    map[string]string{"compass": "Compass", "lantern": "Lantern", "map": "Map", "tea": "Tea"},
 	},
@@ -92,6 +94,7 @@ var languages = map[string]*words{
 		DevicesFailed: "Die Liste kann gerade nicht gezeigt werden.",
 		ThisOne:       "dieses", Made: "angemeldet", LastSeen: "zuletzt gesehen", EndIt: "Abmelden", EndOthers: "Überall sonst abmelden",
 		EndedOne: "Jenes Gerät ist abgemeldet.", EndedAlready: "Jene Sitzung war schon beendet.", EndedOthers: "Andere Geräte abgemeldet: %d.",
+		EndAll: "Überall abmelden", EndedAll: "Sie sind abgemeldet, hier und überall sonst.",
 		SignInFirst: "Bitte melden Sie sich zuerst an.",
 		Products:    map[string]string{"compass": "Kompass", "lantern": "Laterne", "map": "Landkarte", "tea": "Tee"},
 	},
@@ -113,6 +116,7 @@ var languages = map[string]*words{
 		DevicesFailed: "La lista no se puede mostrar en este momento.",
 		ThisOne:       "este", Made: "sesión iniciada", LastSeen: "visto por última vez", EndIt: "Cerrar su sesión", EndOthers: "Cerrar las demás sesiones",
 		EndedOne: "Se ha cerrado la sesión de ese dispositivo.", EndedAlready: "Esa sesión ya había terminado.", EndedOthers: "Otros dispositivos cerrados: %d.",
+		EndAll: "Cerrar todas las sesiones", EndedAll: "Ha cerrado la sesión, aquí y en todas partes.",
 		SignInFirst: "Inicie sesión primero, por favor.",
 		Products:    map[string]string{"compass": "Brújula", "lantern": "Farol", "map": "Mapa", "tea": "Té"},
 	},
@@ -134,6 +138,7 @@ var languages = map[string]*words{
 		DevicesFailed: "La liste ne peut pas être affichée pour le moment.",
 		ThisOne:       "celui-ci", Made: "connecté", LastSeen: "vu pour la dernière fois", EndIt: "Le déconnecter", EndOthers: "Déconnecter tous les autres",
 		EndedOne: "Cet appareil est déconnecté.", EndedAlready: "Cette session était déjà terminée.", EndedOthers: "Autres appareils déconnectés : %d.",
+		EndAll: "Se déconnecter partout", EndedAll: "Vous êtes déconnecté, ici et partout ailleurs.",
 		SignInFirst: "Connectez-vous d’abord, s’il vous plaît.",
 		Products:    map[string]string{"compass": "Boussole", "lantern": "Lanterne", "map": "Carte", "tea": "Thé"},
 	},
