@@ -3,7 +3,7 @@
 # under 20 minutes, for what is still to come.
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-MODULES     = . cmd/sojourn examples/routers interop promises redisstore sqlstore/drivertest
+MODULES     = . bench cmd/sojourn examples/routers interop promises redisstore sqlstore/drivertest
 GO         ?= go
 
 .PHONY: check
@@ -34,7 +34,7 @@ test: ## all tests of all modules, with the race detector (8 minutes)
 .PHONY: long
 long: fuzz ## what takes long: 5 minutes of each fuzz target, 20 rounds of the rest
 	$(GO) test -race -count=20 . ./flask ./keys ./internal/...
-	SOJOURN_LONG=1 $(GO) test -run Million -v -timeout 30m ./memstore ./redisstore ./internal/revoked ./promises
+	SOJOURN_LONG=1 $(GO) test -run Million -v -timeout 30m ./memstore ./redisstore ./internal/revoked ./promises ./sqlstore/drivertest
 
 T ?= 5m
 .PHONY: fuzz

@@ -82,8 +82,8 @@ type Decoded struct {
 	// that another program made. The next response that may will add it.
 	Adopt bool
 
-	// Rewrite is true when the text was written with a key that is not active
-	// any more. The next response that may will write it anew.
+	// Rewrite is true when the text was written with a key that is read-only by
+	// now. The next response that may will write it anew.
 	Rewrite bool
 
 	// Secrets are what the token of this session will be made from when it

@@ -216,6 +216,7 @@ func (m *Manager) endAll(ctx context.Context, s store.Store, until time.Time) (t
 const (
 	sweepInterval  = time.Minute
 	reloadInterval = 30 * time.Second
+	wakeInterval   = 100 * time.Millisecond
 	sweepBatch     = 500
 )
 
@@ -242,6 +243,9 @@ func (m *Manager) Run(ctx context.Context) error {
 				if err := do(ctx); err != nil && ctx.Err() == nil {
 					m.emit(ctx, []Event{{Kind: kind, Time: time.Now(), Cookie: m.keep.cookie.Name, Err: err}})
 				}
+				if wake != nil { // what comes in a burst is asked for once
+					wait(ctx, wakeInterval)
+				}
 			}
 		})
 	}
@@ -264,6 +268,16 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	all.Wait()
 	return ctx.Err()
+}
+
+// wait waits for d, or until ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // reload reads the keys of all forms again.

@@ -250,6 +250,9 @@ func (s *Session) endStored() {
 	s.restart()
 	*s.stored = stored{drop: ended || s.drop, loadCall: s.loadCall}
 	s.lost, s.abrupt = false, false
+	if s.drop { // what comes now begins where new sessions do
+		s.settleIn(&s.m.keep)
+	}
 	s.base, s.id = Snapshot{}, identity{}
 	s.modified, s.ended, s.signedIn, s.renewed = true, true, false, false
 }

@@ -48,7 +48,7 @@ type contents struct {
 	base    Snapshot // as it was loaded; its zero value is a session that does not exist yet
 	present bool     // base came from a valid cookie
 	adopt   bool     // base has to be rewritten in our form
-	rewrite bool     // base was written with a key that is not active any more
+	rewrite bool     // base was written with a key that is read-only by now
 
 	// What it has become: ops[:settled] have been applied to view.
 	id       identity

@@ -104,6 +104,9 @@ func (s *Session) endCookie() {
 	s.restart()
 	s.id = identity{}
 	s.modified, s.ended, s.signedIn = true, true, false
+	if s.settleIn(&s.m.keep); s.stored != nil { // what comes now begins where new sessions do
+		s.drop = true
+	}
 }
 
 // restart forgets every field and every change so far.

@@ -193,3 +193,43 @@ func TestTooLargeWithoutSpill(t *testing.T) {
 		t.Errorf("%v", e.Err)
 	}
 }
+
+// TestEndBeginsAnew: what is written after an End begins where new sessions do,
+// wherever the one before was.
+func TestEndBeginsAnew(t *testing.T) {
+	p := places(t)
+	spilling, _ := newSpilling(t, newMemory(t), nil)
+	for name, test := range map[string]struct {
+		m     *sojourn.Manager
+		begin *sojourn.Manager
+		first func(context.Context)
+		form  *sojourn.Manager // that reads what Keep writes, and nothing else
+	}{
+		"spilled":                {spilling, spilling, func(ctx context.Context) { blob.Set(ctx, tooMuch) }, at(t, p["encrypted"])},
+		"stays in a store":       {at(t, p["encrypted"], staying(p["store"])), at(t, p["store"]), func(ctx context.Context) { color.Set(ctx, "blue") }, at(t, p["encrypted"])},
+		"stays in a cookie":      {at(t, p["encrypted"], staying(p["sha1"])), at(t, p["sha1"]), func(ctx context.Context) { color.Set(ctx, "blue") }, at(t, p["encrypted"])},
+		"stays, Keep is a store": {at(t, p["store"], staying(p["encrypted"])), at(t, p["encrypted"]), func(ctx context.Context) { color.Set(ctx, "blue") }, at(t, p["store"])},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBrowser(t, test.begin)
+			b.do(test.first)
+			b.m = test.m
+			gone := b.clone()
+			gone.do(sojourn.End)
+			if len(gone.cookies) != 0 {
+				t.Errorf("cookies after End alone: %v", gone.cookies)
+			}
+			b.m = test.begin
+			b.cookies = map[string]string{}
+			b.do(test.first)
+			b.m = test.m
+			b.do(func(ctx context.Context) { sojourn.End(ctx); sojourn.Flash(ctx, "info", "goodbye") })
+			b.m = test.form
+			b.do(func(ctx context.Context) {
+				if f := sojourn.Flashes(ctx); len(f) != 1 || len(b.cookies) != 1 {
+					t.Errorf("flashes %v, cookies %v", f, b.cookies)
+				}
+			})
+		})
+	}
+}

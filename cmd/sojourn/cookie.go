@@ -20,7 +20,7 @@ import (
 )
 
 func newCookie() *cobra.Command {
-	group := newGroup("cookie", "Take apart, verify and sign cookies in Flask's form", "inspect, verify or sign")
+	group := newGroup("cookie", "Take cookies apart, verify them, and sign those in Flask's form", "inspect, verify or sign")
 	group.AddCommand(newInspect(), newVerify(), newSign())
 	return group
 }

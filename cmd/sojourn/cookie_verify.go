@@ -22,7 +22,7 @@ func newVerify() *cobra.Command {
 	var now integer
 	cmd := &cobra.Command{
 		Use:   "verify [COOKIE]",
-		Short: "Verify a cookie with its key, as Flask would",
+		Short: "Verify a cookie with its key",
 		Long: `Verify a cookie with its key, as Flask would, and print what it holds; or say
 why it is refused and what to try. COOKIE, an argument or standard input, is the
 cookie's value alone, without its name.

@@ -62,9 +62,10 @@ var (
 )
 
 // Find finds the cookie of a name in a request's header. several is true when
-// there is more than one; differing ones are [ErrDiffer], unless the first is to
-// win.
-func Find(h http.Header, name string, first bool) (value string, found, several bool, err error) {
+// there is more than one. With flask the first of them wins, and a value in quotes
+// is what they quote, as for Flask; otherwise differing ones are [ErrDiffer], and
+// quotes are part of the value: one spelling for one value.
+func Find(h http.Header, name string, flask bool) (value string, found, several bool, err error) {
 	for _, line := range h["Cookie"] {
 		for line != "" {
 			var n, v string
@@ -74,7 +75,7 @@ func Find(h http.Header, name string, first bool) (value string, found, several 
 			}
 			if found {
 				several = true
-				if v != value && !first {
+				if v != value && !flask {
 					return "", true, true, ErrDiffer
 				}
 				continue
@@ -85,7 +86,7 @@ func Find(h http.Header, name string, first bool) (value string, found, several 
 	if len(value) > MaxCookie {
 		return "", true, several, ErrTooLong
 	}
-	if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
+	if flask && len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 		value = unquoteCookie(value[1 : len(value)-1])
 	}
 	return value, found, several, nil

@@ -24,7 +24,7 @@ func FuzzCookieHeader(f *testing.F) {
 		if err != nil || several && !found || !found && value != "" {
 			t.Fatalf("%q: %q %v %v %v", h, value, found, several, err)
 		}
-		if v, _, _, err := Find(h, "session", false); err == nil && v != value || err != nil && (!several || err != ErrDiffer) {
+		if v, _, _, err := Find(h, "session", false); err == nil && v != value && !strings.HasPrefix(v, `"`) || err != nil && (!several || err != ErrDiffer) {
 			t.Fatalf("%q: %q and %q, %v", h, value, v, err)
 		}
 		if strings.ContainsFunc(one+two, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`"\,`, r) }) {

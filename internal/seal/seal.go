@@ -66,14 +66,15 @@ type scratch struct {
 // NewKey derives what seals and opens from a master key whose public name is id,
 // eight hexadecimal digits.
 func NewKey(id string, master []byte) (*Key, error) {
-	k := new(Key)
-	if n, err := hex.Decode(k.id[:], []byte(id)); err != nil || n != len(k.id) {
+	digits, err := hex.DecodeString(id)
+	if err != nil || len(digits) != len(ID{}) {
 		return nil, fmt.Errorf("the key id %q is not eight hexadecimal digits", id)
 	}
 	prk, err := hkdf.Extract(sha256.New, master, []byte("sojourn encrypted v1"))
 	if err != nil {
 		return nil, err // FIPS 140 refuses short ones
 	}
+	k := &Key{id: ID(digits)}
 	k.scratch.New = func() any { return &scratch{mac: hmac.New(sha256.New, prk)} }
 	k.derive = func(purpose string) []byte {
 		key, err := hkdf.Expand(sha256.New, prk, "derive\x00"+purpose, sha256.Size)
