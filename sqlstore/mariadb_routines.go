@@ -59,9 +59,10 @@ var mariaCreate = `BEGIN
 	DECLARE replaced BOOLEAN DEFAULT FALSE;
 	DECLARE excess MEDIUMTEXT DEFAULT '';
 	DECLARE held, found, holds, other, top, many BIGINT;
-	DECLARE fresh, live BOOLEAN;
+	DECLARE fresh, live, none BOOLEAN;
 	DECLARE h VARBINARY(255);
 	DECLARE oldest CURSOR FOR SELECT handle ` + mariaExcess + ` ORDER BY created, handle LIMIT many;
+	DECLARE CONTINUE HANDLER FOR NOT FOUND SET none = TRUE;
 	` + mariaRollback + `
 	` + mariaBegin + `
 	decide: BEGIN
@@ -97,13 +98,14 @@ var mariaCreate = `BEGIN
 	"_owner", "_facts", "_verifiers", "_state") + `_deadline, IF(_kind = 3, 0, NULL));
 		IF many > 0 THEN
 			OPEN oldest;
-			WHILE many > 0 DO
-				FETCH oldest INTO h; -- when another has ended one meanwhile, the last comes again
+			SET none = FALSE;
+			FETCH oldest INTO h; -- another may have ended one meanwhile
+			WHILE NOT none DO
 				UPDATE {table} SET ` + endingNamed + ` WHERE handle = h AND ended IS NULL;
 				IF ROW_COUNT() > 0 THEN
 					SET excess = concat(excess, IF(excess = '', '', ','), hex(h));
 				END IF;
-				SET many = many - 1;
+				FETCH oldest INTO h;
 			END WHILE;
 			CLOSE oldest;
 		END IF;
