@@ -112,7 +112,8 @@ const (
 // Former is a way of keeping sessions that is being left behind. A session
 // found there goes on under [Config.Keep], with its owner, its fields and its
 // absolute deadline; the response that moves it deletes the former cookie. From
-// a store into a cookie no session moves, but it can [Former.Stay].
+// a store into a cookie, and from an encrypted cookie into one that can be read, no
+// session moves, but it can [Former.Stay].
 type Former struct {
 	// Keep is how the former sessions were kept.
 	Keep Keeper
@@ -335,7 +336,14 @@ func (m *Manager) checkStore(keep Keeper) error {
 		problems = append(problems, errors.New("sojourn: Config.OwnerLimit and EndOldest: only a store can count an owner's sessions; use InStore, or leave them empty"))
 	}
 	for i, f := range m.former {
-		if keep.store == nil && f.store != nil && !f.stay {
+		if f.stay {
+			continue
+		}
+		if f.store == nil && f.traits.Sealed && !m.keep.traits.Sealed && keep.store == nil && m.keep.codec != nil {
+			problems = append(problems, fmt.Errorf("sojourn: Config.AlsoRead[%d].Keep: sessions do not move from an encrypted cookie into one that the visitor can read, "+
+				"which would show what was secret; set Stay to leave them where they are", i))
+		}
+		if keep.store == nil && f.store != nil {
 			problems = append(problems, fmt.Errorf("sojourn: Config.AlsoRead[%d].Keep: sessions do not move from a store into a cookie, "+
 				"which could show what was secret and not end what was copied; keep them in a store, or set Stay to leave them there", i))
 		}

@@ -338,14 +338,15 @@ func second[T any](_ T, err error) error { return err }
 // TestListConfig: what is wrong with the configuration is said.
 func TestListConfig(t *testing.T) {
 	for want, change := range map[string]func(*sojourn.Config){
-		"set Revocations too":  func(c *sojourn.Config) { c.RevocationDelay = time.Minute },
-		"is less than 2s":      func(c *sojourn.Config) { c.Revocations, c.RevocationDelay = newMemory(t), time.Second },
-		"is less than 2s, ":    func(c *sojourn.Config) { c.Revocations, c.RevocationDelay = newMemory(t), -time.Minute },
-		"keeps no identity":    func(c *sojourn.Config) { c.Keep, c.Revocations = flask.Exact(ring(t), flask.Settings{}), newMemory(t) },
-		"that other programs":  func(c *sojourn.Config) { c.Keep = flask.Signed(ring(t)).SpillTo(newMemory(t)) },
-		"given a nil store":    func(c *sojourn.Config) { c.Keep = sojourn.Encrypted(ring(t)).SpillTo(nil) },
-		"no key to encrypt":    func(c *sojourn.Config) { c.Keep = sojourn.Encrypted(nil) },
-		"or set Stay to leave": func(c *sojourn.Config) { c.AlsoRead = []sojourn.Former{{Keep: sojourn.InStore(newMemory(t))}} },
+		"set Revocations too":            func(c *sojourn.Config) { c.RevocationDelay = time.Minute },
+		"is less than 2s":                func(c *sojourn.Config) { c.Revocations, c.RevocationDelay = newMemory(t), time.Second },
+		"is less than 2s, ":              func(c *sojourn.Config) { c.Revocations, c.RevocationDelay = newMemory(t), -time.Minute },
+		"keeps no identity":              func(c *sojourn.Config) { c.Keep, c.Revocations = flask.Exact(ring(t), flask.Settings{}), newMemory(t) },
+		"that other programs":            func(c *sojourn.Config) { c.Keep = flask.Signed(ring(t)).SpillTo(newMemory(t)) },
+		"given a nil store":              func(c *sojourn.Config) { c.Keep = sojourn.Encrypted(ring(t)).SpillTo(nil) },
+		"no key to encrypt":              func(c *sojourn.Config) { c.Keep = sojourn.Encrypted(nil) },
+		"show what was secret; set Stay": func(c *sojourn.Config) { c.AlsoRead = []sojourn.Former{{Keep: sojourn.Encrypted(ring(t))}} },
+		"or set Stay to leave":           func(c *sojourn.Config) { c.AlsoRead = []sojourn.Former{{Keep: sojourn.InStore(newMemory(t))}} },
 	} {
 		config := sojourn.Config{Keep: flask.Signed(ring(t))}
 		change(&config)

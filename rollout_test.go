@@ -44,7 +44,10 @@ func TestTwoSteps(t *testing.T) {
 	for from := range places(t) {
 		for to := range places(t) {
 			if from == to || (from == "store" || from == "other") && to != "store" && to != "other" {
-				continue // from a store into a cookie no session moves
+				continue // from a store into a cookie no session moves,
+			}
+			if from == "encrypted" && (to == "sha1" || to == "sha256") {
+				continue // and from where nothing can be read into where it can
 			}
 			t.Run(from+" to "+to, func(t *testing.T) {
 				p := places(t)
@@ -146,7 +149,7 @@ func TestOneRefusal(t *testing.T) {
 	m, events := newManager(t, func(c *sojourn.Config) {
 		c.AlsoRead = []sojourn.Former{
 			{Keep: flask.Signed(ring(t), flask.Digest(crypto.SHA256))},
-			{Keep: sojourn.Encrypted(ring(t)), Cookie: sojourn.Cookie{Name: "session"}},
+			{Keep: sojourn.Encrypted(ring(t)), Cookie: sojourn.Cookie{Name: "session"}, Stay: true},
 			{Keep: sojourn.InStore(newMemory(t)), Cookie: sojourn.Cookie{Name: "session"}, Stay: true},
 		}
 	})
