@@ -39,6 +39,14 @@
 // sessions, [Manager.RevokeOwner] ends them. Package store is the contract of
 // stores; memstore, sqlstore and redisstore are some.
 //
+// # Encrypted cookies
+//
+// With [Encrypted] the session is in the cookie, and the visitor cannot read it.
+// [Config.Revocations] is a list by which a sign-out reaches every copy of it;
+// [Keeper.SpillTo] lets it grow into a store. [Config.AlsoRead] moves sessions from
+// one form, cookie name or store to another. Keys change while the program runs:
+// see package keys.
+//
 // # Values
 //
 // A [Field] is a typed constant. What it reads is a private copy; change it
@@ -58,8 +66,8 @@
 //
 // The cookie is HttpOnly, Secure and SameSite=Lax. Responses that used the
 // session vary by cookie, and no cache may keep one that sets it. Signing in
-// always makes a new session identity; in a store, the token from before is
-// dead. A cookie that is not to be trusted is
+// always makes a new session identity; in a store, and in a cookie with
+// [Config.Revocations], the one from before is dead. A cookie that is not to be trusted is
 // refused in bounded time, is an event, and looks to the handler like no
 // cookie. Protect forms with net/http.CrossOriginProtection.
 package sojourn

@@ -94,7 +94,7 @@ func (e *TooLargeError) Error() string {
 		return fmt.Sprintf("sojourn: session would be %d bytes, and a store is given at most %d; keep less in the session; its largest fields, in bytes: %s",
 			e.Size, e.Limit, strings.Join(largest, ", "))
 	}
-	return fmt.Sprintf("sojourn: cookie %q would be %d bytes, and browsers keep %d; keep less in the session; its largest fields, in bytes before compression: %s",
+	return fmt.Sprintf("sojourn: cookie %q would be %d bytes, and browsers keep %d; keep less in the session, or keep it in a store; its largest fields, in bytes before they are encoded: %s",
 		e.Cookie, e.Size, e.Limit, strings.Join(largest, ", "))
 }
 

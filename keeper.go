@@ -9,7 +9,7 @@ import (
 )
 
 // A Keeper says where the data of sessions is kept. It is an opaque value:
-// take one from [InStore], [github.com/sojourn-go/sojourn/flask.Signed],
+// take one from [InStore], [Encrypted], [github.com/sojourn-go/sojourn/flask.Signed],
 // [github.com/sojourn-go/sojourn/flask.Exact] or [InCookie] and put it in
 // [Config.Keep]. The zero Keeper keeps nothing and is refused by [New].
 type Keeper struct {

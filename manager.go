@@ -223,6 +223,8 @@ func (m *Manager) setList(list store.Store, delay time.Duration) error {
 		return errors.New("sojourn: Config.Revocations: flask.Exact keeps no identity by which a session could be revoked; use flask.Signed, or leave it empty")
 	case delay != 0 && delay < 2*revoked.Behind:
 		return fmt.Errorf("sojourn: Config.RevocationDelay: %v is less than 2s, the least that stores can promise; zero asks at each use", delay)
+	case delay >= m.absolute:
+		return fmt.Errorf("sojourn: Config.RevocationDelay: %v is not less than AbsoluteTimeout, %v: every session would be over before", delay, m.absolute)
 	}
 	m.revoked = revoked.New(list, max(0, delay-revoked.Behind), m.absolute, m.storeTimeout/4)
 	return nil

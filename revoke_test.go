@@ -340,6 +340,7 @@ func TestListConfig(t *testing.T) {
 	for want, change := range map[string]func(*sojourn.Config){
 		"set Revocations too":            func(c *sojourn.Config) { c.RevocationDelay = time.Minute },
 		"is less than 2s":                func(c *sojourn.Config) { c.Revocations, c.RevocationDelay = newMemory(t), time.Second },
+		"is not less than Abs":           func(c *sojourn.Config) { c.Revocations, c.RevocationDelay = newMemory(t), 12*time.Hour },
 		"is less than 2s, ":              func(c *sojourn.Config) { c.Revocations, c.RevocationDelay = newMemory(t), -time.Minute },
 		"keeps no identity":              func(c *sojourn.Config) { c.Keep, c.Revocations = flask.Exact(ring(t), flask.Settings{}), newMemory(t) },
 		"that other programs":            func(c *sojourn.Config) { c.Keep = flask.Signed(ring(t)).SpillTo(newMemory(t)) },

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/sojourn-go/sojourn/store"
@@ -162,7 +163,18 @@ func failed(ctx context.Context, verb string, err error) error {
 	if done := ctx.Err(); done != nil && !errors.Is(err, done) {
 		return fmt.Errorf("sqlstore: %s: %w (%w)", verb, done, err)
 	}
-	return fmt.Errorf("sqlstore: %s: %w", verb, err)
+	return fmt.Errorf("sqlstore: %s: %w%s", verb, err, remedy(err))
+}
+
+// remedy is what to do about the mistake that most make first, in the words of each
+// database.
+func remedy(err error) string {
+	for _, words := range []string{"no such table", "doesn't exist", "does not exist"} {
+		if strings.Contains(err.Error(), words) {
+			return "; call CreateTable when the program starts, or see sojourn schema"
+		}
+	}
+	return ""
 }
 
 func isAnswer(err error) bool {

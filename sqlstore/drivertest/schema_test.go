@@ -164,3 +164,20 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestNoTable: who forgot to make the table is told what to do.
+func TestNoTable(t *testing.T) {
+	s, err := sqlstore.New(open(t, newFile(t)), sqlstore.SQLite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tableMissing(t, s)
+}
+
+func tableMissing(t *testing.T, s *sqlstore.Store) {
+	t.Helper()
+	_, err := s.Load(t.Context(), store.NewHandle(""))
+	if err == nil || !strings.Contains(err.Error(), "call CreateTable") {
+		t.Errorf("Load without a table: %v", err)
+	}
+}

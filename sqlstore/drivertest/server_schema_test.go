@@ -127,6 +127,11 @@ func serverSchema(t *testing.T, e *engine) {
 
 // routinesMissing: Check says which routine is not there, and what to do.
 func routinesMissing(t *testing.T, e *engine) {
+	none, err := sqlstore.New(e.open(t), e.dialect, sqlstore.Table(newTable()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tableMissing(t, none)
 	r := e.room(t)
 	kind := "FUNCTION"
 	if e.name == "MariaDB" {

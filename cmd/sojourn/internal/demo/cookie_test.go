@@ -106,7 +106,7 @@ func TestTooLarge(t *testing.T) {
 	}
 	b.setCookie(cookie)
 	response, body := b.do(b.form("/sign-in", "name", "Ada"))
-	if response.StatusCode != http.StatusInternalServerError || !strings.Contains(body, "largest fields, in bytes before compression: noise ") {
+	if response.StatusCode != http.StatusInternalServerError || !strings.Contains(body, "largest fields, in bytes before they are encoded: noise ") {
 		t.Errorf("%s\n%s", response.Status, body)
 	}
 	if b.cookie() != cookie {
