@@ -412,7 +412,8 @@ func TestAttackEndBesideUpdate(t *testing.T) {
 	res := b.get(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
 		started, ended := make(chan bool), make(chan bool)
-		go counter.UpdateNow(ctx, func(n int, _ bool) (int, error) { close(started); <-ended; return n + 1, nil })
+		begun := sync.OnceFunc(func() { close(started) }) // it runs again, on what comes after the end
+		go counter.UpdateNow(ctx, func(n int, _ bool) (int, error) { begun(); <-ended; return n + 1, nil })
 		<-started
 		sojourn.End(ctx)
 		close(ended)

@@ -46,7 +46,7 @@ func (s *Session) save(h http.Header) error {
 		}
 		s.load() // Flask looks at every request's cookie: it may be due for a refresh
 	}
-	if s.stored != nil {
+	if s.inStore() {
 		return s.saveStored(h)
 	}
 	return s.saveCookie(h)
@@ -77,6 +77,16 @@ func (s *Session) saveCookie(h http.Header) error {
 	case touchCookie:
 		return s.sendTouch(h, now)
 	case deleteCookie:
+		err := s.checkStill()
+		if ReasonOf(err) == ReasonRevoked {
+			return s.overtaken(h, now) // by now the browser may hold a newer one
+		}
+		if err == nil {
+			err = s.endBefore()
+		}
+		if err != nil {
+			return err
+		}
 		s.sendDeletion(h)
 	}
 	return nil
@@ -92,10 +102,17 @@ func (s *Session) sendChange(h http.Header, now time.Time) error {
 	if err == nil {
 		err = s.sendCookie(h, now)
 	}
-	if _, large := errors.AsType[*TooLargeError](err); large && s.home.spill != nil && len(s.id.owner) <= store.MaxOwner {
+	if s.canSpill(err) {
 		return s.outgrow(h)
 	}
 	return err
+}
+
+// canSpill reports whether err is that the session does not fit into its cookie,
+// and there is a store where it can go on.
+func (s *Session) canSpill(err error) bool {
+	_, large := errors.AsType[*TooLargeError](err)
+	return large && s.home.spill != nil && len(s.id.owner) <= store.MaxOwner
 }
 
 // sendTouch sends the cookie though nothing has changed: it can wait if that
@@ -107,6 +124,9 @@ func (s *Session) sendTouch(h http.Header, now time.Time) error {
 	}
 	if err == nil {
 		err = s.sendCookie(h, now)
+	}
+	if s.canSpill(err) { // what it was written in before took less room
+		return s.outgrow(h)
 	}
 	if _, large := errors.AsType[*TooLargeError](err); large {
 		s.event(Event{Kind: EventTooLarge, Err: err})
@@ -153,7 +173,7 @@ func (s *Session) abandon(h http.Header) {
 	defer s.unlock()
 	switch {
 	case s.phase >= committed || s.contents == nil:
-	case s.stored != nil:
+	case s.inStore():
 		s.sendToken(h, false)
 	case s.ended && s.err == nil: // a deletion that failed is no End
 		s.sendDeletion(h)
@@ -165,7 +185,7 @@ func (s *Session) abandon(h http.Header) {
 // called once, when the handler has returned.
 func (s *Session) finish() {
 	s.mu.Lock()
-	if s.contents == nil || s.stored == nil { // a cookie cannot be changed since its response began
+	if s.contents == nil || !s.inStore() { // a cookie cannot be changed since its response began
 		s.phase = finished
 		s.mu.Unlock()
 		return
@@ -173,7 +193,7 @@ func (s *Session) finish() {
 	s.mu.Unlock()
 	s.beginSaving()
 	defer s.doneSaving()
-	if s.phase == committed && s.err == nil && s.pending() {
+	if s.phase == committed && s.err == nil && s.inStore() && s.pending() {
 		if err := s.persist(false); err != nil {
 			s.fail(err)
 			s.event(Event{Kind: EventFailed, Err: err})
@@ -208,7 +228,7 @@ func (s *Session) decide(h http.Header, now time.Time) verdict {
 		switch {
 		case empty && s.modified:
 			return deleteCookie
-		case !empty && (s.modified || s.moved || rules.RefreshPermanent && s.permanent()):
+		case !empty && (s.modified || s.moved() || rules.RefreshPermanent && s.permanent()):
 			return changeCookie
 		}
 		return nothing
@@ -306,7 +326,8 @@ func (s *Session) identify(now time.Time) {
 
 // announce says what has happened to the session, once it is certain.
 func (s *Session) announce() {
-	if over := s.base.Owner != "" && s.base.Owner != s.id.owner; s.present && (s.ended || over) {
+	came := s.present && s.base.identity() != (identity{}) // and its end has not been told
+	if over := s.base.Owner != "" && s.base.Owner != s.id.owner; came && (s.ended || over) {
 		s.event(Event{Kind: EventEnded, Handle: s.base.Handle, Owner: s.base.Owner})
 	}
 	if s.id == (identity{}) {

@@ -136,7 +136,7 @@ func (b BoundField[T]) Set(value T) {
 		b.s.fieldError(b.name, err)
 		return
 	}
-	b.s.write(op{kind: opSet, name: b.name, raw: string(raw)})
+	b.s.write(op{kind: opSet, name: b.name, raw: string(raw), secret: b.secret})
 }
 
 // Pop is [Field.Pop].
@@ -157,7 +157,7 @@ func (b BoundField[T]) Update(change func(T) T) {
 	if b.check() != nil {
 		return
 	}
-	b.s.write(op{kind: opUpdate, name: b.name, update: func(raw string, present bool) (string, error) {
+	b.s.write(op{kind: opUpdate, name: b.name, secret: b.secret, update: func(raw string, present bool) (string, error) {
 		var v T
 		if present {
 			v, _ = decodeInto[T](b.s, b.name, raw)
@@ -174,7 +174,7 @@ func (b BoundField[T]) UpdateNow(change func(value T, present bool) (T, error)) 
 		return value, err
 	}
 	var before, after T
-	err := b.s.updateNow(b.name, func(text string, present bool) (string, error) {
+	err := b.s.updateNow(b.name, b.secret, func(text string, present bool) (string, error) {
 		before = *new(T)
 		if present {
 			before, present = decodeInto[T](b.s, b.name, text)

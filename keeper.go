@@ -34,8 +34,8 @@ func InCookie(codec Codec) Keeper { return Keeper{codec: codec} }
 //
 // It is for encrypted cookies: a form that the visitor can read is one that other
 // programs read, and they would not know the token. A copy of the cookie from
-// before can be used until its timeout, as with any cookie; with
-// [Config.Revocations] it leads to the session in s.
+// before goes on as a cookie, as with any other change, until its timeout, or, with
+// [Config.Revocations], until the session ends.
 func (k Keeper) SpillTo(s store.Store) Keeper {
 	k.spill, k.nilStore = s, k.nilStore || s == nil
 	return k
@@ -102,7 +102,8 @@ type Traits struct {
 
 	// Reload, which may be nil, reads the form's keys again from where they
 	// came from, so that they change without a restart. [Manager.Run] calls it
-	// about twice a minute. If it fails, the keys stay as they were.
+	// about twice a minute, for each form that has it, beside requests. If it
+	// fails, the keys stay as they were.
 	Reload func(context.Context) error
 
 	// Cookie holds the form's own defaults; what [Config.Cookie] sets comes

@@ -18,13 +18,14 @@ func (s *Session) load() {
 	s.settleIn(&s.m.keep)
 	now := time.Now()
 	var refused []Event
+	differ := ""
 	defer func() {
 		for _, e := range refused {
 			s.event(e)
 		}
 	}()
 	for _, src := range s.m.order {
-		if !src.until.IsZero() && !now.Before(src.until) {
+		if !src.until.IsZero() && !now.Before(src.until) || src.cookie.Name == differ {
 			continue
 		}
 		text, found, several, err := src.cookie.read(s.request.Header)
@@ -38,6 +39,9 @@ func (s *Session) load() {
 			err = s.open(src, text, now)
 		}
 		if _, no := errors.AsType[*RefusedError](err); no {
+			if ReasonOf(err) == ReasonDuplicate {
+				differ = src.cookie.Name // no other form is to pick one of them
+			}
 			refused = addRefused(refused, Event{Kind: EventRefused, Cookie: src.cookie.Name, Reason: ReasonOf(err), Err: err})
 			continue
 		}
@@ -98,12 +102,17 @@ func (s *Session) open(src *source, text string, now time.Time) error {
 
 // settleIn makes src the place where the session is kept.
 func (s *Session) settleIn(src *source) {
-	if s.home = src; src.store == nil {
-		s.stored = nil
-	} else if s.stored == nil {
+	if s.home = src; src.store != nil && s.stored == nil {
 		s.stored = new(stored)
 	}
 }
+
+// inStore reports whether the session is kept in a store. It can change as long as
+// nobody has the lock.
+func (s *Session) inStore() bool { return s.home.store != nil }
+
+// moved reports whether the session came from elsewhere than where it is kept.
+func (s *Session) moved() bool { return s.from != nil && s.from != s.home }
 
 // unavailable notes that the session could not be loaded. That sticks: nothing
 // can be written over what was not seen.
@@ -126,30 +135,20 @@ func (s *Session) accept(src *source, d *Decoded, now time.Time) error {
 		return nil
 	}
 	if err := s.checkRevoked(&d.Snapshot); err != nil {
-		if src.spill != nil && ReasonOf(err) == ReasonRevoked { // or it has outgrown the cookie
-			return s.joinSpilled(src, now, err)
-		}
 		return err
 	}
 	if src.stay {
 		s.settleIn(src)
 	}
-	s.moved, s.present = src != s.home, true
-	s.adopt, s.rewrite = s.moved || d.Adopt, d.Rewrite
-	if owner := src.traits.OwnerField; s.moved && owner != s.home.traits.OwnerField {
+	s.from, s.present = src, true
+	s.adopt, s.rewrite = s.moved() || d.Adopt, d.Rewrite
+	if owner := src.traits.OwnerField; s.moved() && owner != s.home.traits.OwnerField {
 		d.State = without(d.State, owner) // it has another place there
 	}
 	s.base = d.Snapshot
 	s.view = d.State
 	s.id = d.identity()
 	return nil
-}
-
-// inStore reports whether the session is kept in a store.
-func (s *Session) inStore() bool {
-	s.use()
-	defer s.unlock()
-	return s.stored != nil
 }
 
 // sealed reports whether the session is kept where the visitor cannot read it.

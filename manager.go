@@ -139,6 +139,7 @@ type Manager struct {
 	keep         source
 	former       []source
 	order        []*source // in which cookies are looked for
+	cookies      bool      // there may be sessions in cookies
 	idle         time.Duration
 	absolute     time.Duration
 	anonymous    time.Duration
@@ -209,8 +210,15 @@ func New(config Config) (*Manager, error) {
 		return nil, err
 	}
 	m.setOrder()
+	for _, src := range m.order {
+		m.cookies = m.cookies || src.codec != nil
+	}
 	return m, nil
 }
+
+// reaches reports whether a session can be ended where the visitor is not: in a
+// store, or by the list.
+func (m *Manager) reaches() bool { return m.revoked != nil || len(m.stores()) > 0 }
 
 // setList sets up the revocation list.
 func (m *Manager) setList(list store.Store, delay time.Duration) error {
@@ -252,6 +260,9 @@ func (m *Manager) setOrder() {
 }
 
 func newSource(field string, keep Keeper, cookie Cookie) (source, error) {
+	if keep.store != nil && (keep.spill != nil || keep.nilStore) {
+		return source{}, fmt.Errorf("sojourn: %s.Keep: SpillTo is for cookies; a session in a store has room there", field)
+	}
 	if keep.store != nil {
 		s := source{store: keep.store, traits: storeTraits}
 		var err error

@@ -18,6 +18,7 @@ type op struct {
 	update  changeFunc // opUpdate
 	flashes []string   // opUnflash: the messages that were read
 	keep    []string   // opClear: the fields that stay
+	secret  bool       // of a SecretField
 }
 
 // A changeFunc makes a field's text of the one before.
@@ -147,6 +148,10 @@ func (s *Session) writeLocked(o op) bool {
 	if !s.fieldWritable(o.name) {
 		return false
 	}
+	if o.secret && !s.home.traits.Sealed { // another goroutine has ended the session, and a new one begins elsewhere
+		s.fail(&FieldError{o.name, ErrSecretReadable})
+		return false
+	}
 	s.modified = true
 	s.ops = append(s.ops, o)
 	if o.kind != opUpdate && s.settled == len(s.ops)-1 {
@@ -157,11 +162,14 @@ func (s *Session) writeLocked(o op) bool {
 }
 
 // updateNow changes one field at once; what else is pending stays so.
-func (s *Session) updateNow(name string, change changeFunc) error {
+func (s *Session) updateNow(name string, secret bool, change changeFunc) error {
 	if s.inUpdate() {
 		return s.fieldError(name, errInUpdate)
 	}
-	if s.inStore() {
+	s.use()
+	stored := s.inStore()
+	s.unlock()
+	if stored {
 		return s.storeNow(name, change)
 	}
 	for {
@@ -173,7 +181,7 @@ func (s *Session) updateNow(name string, change changeFunc) error {
 		s.use()
 		s.settle()
 		if now, _ := lookup(s.view, name); now == before {
-			written := s.writeLocked(op{kind: opSet, name: name, raw: after})
+			written := s.writeLocked(op{kind: opSet, name: name, raw: after, secret: secret})
 			s.unlock()
 			if !written {
 				return &FieldError{name, ErrLate}

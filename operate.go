@@ -3,6 +3,7 @@ package sojourn
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"math/rand/v2"
 	"net/http"
@@ -68,10 +69,10 @@ func (m *Manager) Sessions(ctx context.Context, owner string, page store.Page) (
 	return listing, err
 }
 
-// stores are those that hold sessions, each once: the former ones, and then
-// Keep's. What is ended in that order cannot move on behind us.
+// stores are those that hold sessions, each once: those that sessions move from
+// before those they move to. What is ended in that order cannot move on behind us.
 func (m *Manager) stores() (list []store.Store) {
-	for _, src := range append(slices.Clone(m.order[1:]), m.order[0]) {
+	for _, src := range slices.Backward(m.order) {
 		for _, s := range []store.Store{src.store, src.spilled()} {
 			if s != nil {
 				list = addStore(list, s)
@@ -113,7 +114,16 @@ func (m *Manager) Revoke(ctx context.Context, handle string) error {
 		failed = append(failed, errNoList)
 	}
 	for _, s := range m.stores() {
-		err := m.call(ctx, s).end(handle, 0, store.NewVersion(), now)
+		c := m.call(ctx, s)
+		var rec *store.Record
+		err := c.ask("load", func(ctx context.Context) (err error) {
+			rec, err = s.Load(ctx, handle)
+			return err
+		})
+		if err == nil && rec.Kind == store.KindRevocation {
+			continue // the list may be in the same store, and has names for its records that can be guessed
+		}
+		err = c.end(handle, 0, store.NewVersion(), now)
 		ended = ended || err == nil
 		if err != nil && !errors.Is(err, store.ErrGone) {
 			failed = append(failed, err)
@@ -156,6 +166,13 @@ func (m *Manager) endInCookies(ctx context.Context, owner string, until time.Tim
 	switch {
 	case m.revoked != nil:
 		return m.askList(ctx, "write to the revocation list", func(ctx context.Context) error {
+			newest, err := m.revoked.Newest(ctx, owner)
+			if err != nil {
+				return err
+			}
+			if now := time.Now(); newest.After(now) && now.Sub(until) < time.Second { // who has signed in since is a little later than that
+				until = newest.Add(time.Millisecond)
+			}
 			return m.revoked.EndOwner(ctx, owner, until, except)
 		})
 	case m.keep.store == nil:
@@ -168,6 +185,9 @@ func (m *Manager) endInCookies(ctx context.Context, owner string, until time.Tim
 // leak, say. In stores, former ones too, it goes through all records, and returns
 // how many it ended; in cookies it is as for [Manager.RevokeOwner].
 func (m *Manager) RevokeAll(ctx context.Context, until time.Time) (int, error) {
+	if time.Until(until) > time.Second {
+		return 0, fmt.Errorf("sojourn: RevokeAll: %v is in the future: sessions that are yet to be made cannot be ended", until)
+	}
 	total := 0
 	failed := []error{m.endInCookies(ctx, "", until, "")}
 	for _, s := range m.stores() {
@@ -282,10 +302,22 @@ func wait(ctx context.Context, d time.Duration) {
 
 // reload reads the keys of all forms again.
 func (m *Manager) reload(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reloadInterval)
+	defer cancel()
 	var failed []error
+	answers, n := make(chan error, len(m.order)), 0
 	for _, src := range m.order {
 		if src.traits.Reload != nil {
-			failed = append(failed, src.traits.Reload(ctx))
+			n++
+			go func() { answers <- src.traits.Reload(ctx) }()
+		}
+	}
+	for range n {
+		select {
+		case err := <-answers:
+			failed = append(failed, err)
+		case <-ctx.Done(): // of a provider that does not look at it
+			return errors.Join(append(failed, fmt.Errorf("sojourn: the keys could not be read again: %w", ctx.Err()))...)
 		}
 	}
 	return errors.Join(failed...)

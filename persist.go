@@ -230,6 +230,11 @@ func (s *Session) updates() bool {
 // update writes the session's changes into its record, on top of whatever
 // others have written meanwhile.
 func (s *Session) update(c *call) error {
+	if s.renewed && s.abrupt {
+		if err := s.endInList(s.now.record.Handle, s.now.record.Created); err != nil {
+			return err
+		}
+	}
 	for {
 		t, err := s.hold(c, s.now.record.Handle)
 		if errors.Is(err, store.ErrGone) {
@@ -409,6 +414,11 @@ func (s *Session) refresh(c *call) {
 // nobody gets the new token. If the old one has ended already, the sign-in
 // stands and carries nothing over.
 func (s *Session) replace(c *call) error {
+	if !s.refused {
+		if err := s.endInList(s.now.record.Handle, s.now.record.Created); err != nil {
+			return err
+		}
+	}
 	r := replacement{s: s, c: c, old: s.now, oldSecret: s.secret, secret: record.NewSecret(), mark: store.NewVersion()}
 	err := r.run()
 	if err != nil || r.joined {

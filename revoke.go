@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sojourn-go/sojourn/internal/handle"
+	"github.com/sojourn-go/sojourn/store"
 )
 
 // askList puts a question to the revocation list. Like a question to the store
@@ -31,10 +32,12 @@ func (s *Session) checkRevoked(snap *Snapshot) error {
 		return err
 	})
 	if ended {
-		return &RefusedError{ReasonRevoked, "its session has been ended: signed out, signed in anew, or revoked"}
+		return errRevoked
 	}
 	return err
 }
+
+var errRevoked = &RefusedError{ReasonRevoked, "its session has been ended: signed out, signed in anew, or revoked"}
 
 // checkStill is checkRevoked for what came in, once the handler has run.
 func (s *Session) checkStill() error {
@@ -44,19 +47,59 @@ func (s *Session) checkStill() error {
 	return s.checkRevoked(&s.base)
 }
 
+// checkMoved looks whether a session was ended while it moved from a cookie into a
+// store: there the list is not asked any more. Whoever ends a session writes to the
+// list first, and then ends it in the stores; so one of the two sees the other.
+func (s *Session) checkMoved(snap *Snapshot) error {
+	if s.m.revoked == nil {
+		return nil
+	}
+	var ended bool
+	err := s.m.askList(context.WithoutCancel(s.request.Context()), "read the revocation list", func(ctx context.Context) (err error) {
+		ended, err = s.m.revoked.Ask(ctx, snap.Handle, snap.Owner, snap.Created)
+		return err
+	})
+	if err != nil || ended {
+		s.takeBack(s.loading(s.home.store), s.now)
+		s.leave()
+	}
+	if ended {
+		err = errRevoked
+	}
+	return err
+}
+
 // endBefore ends the session that came in, if it goes on under another name of
 // which nobody with a copy of the cookie is to know.
 func (s *Session) endBefore() error {
-	if s.m.revoked == nil || !s.present || s.ended || s.id.handle == s.base.Handle || !s.signedIn && !s.abrupt {
+	if !s.present || s.ended || !s.signedIn && !s.abrupt {
 		return nil
 	}
-	return s.endInList(s.base.Handle, s.base.Created)
+	return s.endCopies(s.base.Handle, s.base.Created)
+}
+
+// endCopies ends a session in a cookie: in the list, and then wherever a copy of
+// the cookie may have gone on.
+func (s *Session) endCopies(name string, created time.Time) error {
+	if s.m.revoked == nil || !handle.Valid(name) {
+		return nil // no list, or none can reach it
+	}
+	if err := s.endInList(name, created); err != nil {
+		return err
+	}
+	for _, st := range s.m.stores() {
+		c := s.m.call(context.WithoutCancel(s.request.Context()), st)
+		if err := c.end(name, 0, store.NewVersion(), time.Now()); err != nil && !answer(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // endInList ends a session in the list, whatever becomes of the request.
 func (s *Session) endInList(name string, created time.Time) error {
-	if !handle.Valid(name) {
-		return nil // of a form that has no handles: no list can reach it
+	if s.m.revoked == nil || !s.m.cookies || !handle.Valid(name) {
+		return nil
 	}
 	return s.m.askList(context.WithoutCancel(s.request.Context()), "write to the revocation list", func(ctx context.Context) error {
 		return s.m.revoked.EndSession(ctx, name, created)
@@ -80,54 +123,32 @@ func (s *Session) laterThanEnds() error {
 	return err
 }
 
-// endRevoked ends a session in a cookie, of which there may be copies, at once.
-func (s *Session) endRevoked() {
-	if s.inUpdate() {
-		s.mu.Lock()
-		defer s.unlock()
-		s.failed(errInUpdate)
-		return
-	}
-	s.use()
-	s.unlock()
-	s.beginSaving()
-	defer s.doneSaving()
-	switch {
-	case s.phase == finished:
-		s.writable("")
-		return
-	case s.outage != nil:
-		s.failed(s.outage)
-		return
-	}
+// endListed ends a session in a cookie, of which there may be copies, at once.
+func (s *Session) endListed() {
 	if s.present && !s.ended {
-		if err := s.endInList(s.base.Handle, s.base.Created); err != nil {
-			s.failed(err)
-			return
-		}
-	}
-	if s.phase == committed && s.id.handle != "" && s.id.handle != s.base.Handle { // made in this request, and sent
-		if err := s.endInList(s.id.handle, s.id.created); err != nil {
+		if err := s.endCopies(s.base.Handle, s.base.Created); err != nil {
 			s.failed(err)
 			return
 		}
 	}
 	if s.phase == committed { // the cookie stays, and is worth nothing
-		s.event(Event{Kind: EventEnded})
+		if s.id.handle != s.base.Handle { // made in this request, and sent
+			if err := s.endCopies(s.id.handle, s.id.created); err != nil {
+				s.failed(err)
+				return
+			}
+		}
+		if s.id != (identity{}) {
+			s.event(Event{Kind: EventEnded})
+		}
 	}
-	s.endCookie()
+	s.startOver()
 }
 
 // overtaken goes on with a session in a cookie that was ended while the request
 // ran. A sign-in stands, and carries nothing over; other changes are dropped.
 func (s *Session) overtaken(h http.Header, now time.Time) error {
 	if !s.signedIn {
-		if joined, err := s.joinOutgrown(now); joined || err != nil {
-			if err != nil {
-				return err
-			}
-			return s.saveStored(h)
-		}
 		s.lost = true
 		if len(s.ops) > 0 || s.renewed {
 			s.event(Event{Kind: EventDropped, Err: ErrEnded})
@@ -138,7 +159,7 @@ func (s *Session) overtaken(h http.Header, now time.Time) error {
 		s.event(Event{Kind: EventDropped, Err: ErrEnded})
 	}
 	s.ops, s.signedAt, s.tracked = s.ops[s.signedAt:], 0, nil
-	s.base, s.present, s.view, s.settled = Snapshot{}, false, nil, 0
+	s.base, s.from, s.present, s.view, s.settled = Snapshot{}, nil, false, nil, 0
 	s.round++
 	if s.settleAll(); s.err != nil {
 		return s.err

@@ -26,7 +26,7 @@ func (s *Session) Save() error {
 	s.unlock()
 	s.beginSaving()
 	defer s.doneSaving()
-	if s.stored == nil || s.err != nil || s.phase == finished {
+	if !s.inStore() || s.err != nil || s.phase == finished {
 		return s.failure()
 	}
 	if s.outage != nil || s.pending() {
@@ -61,7 +61,7 @@ func (s *Session) Reload() error {
 	if s.outage != nil {
 		return s.outage
 	}
-	if s.stored == nil || s.now == nil || s.err != nil || s.lost {
+	if !s.inStore() || s.now == nil || s.err != nil || s.lost {
 		return s.failure()
 	}
 	c := s.m.call(s.request.Context(), s.home.store)
@@ -99,6 +99,8 @@ func (s *Session) storeNow(name string, change changeFunc) error {
 	s.beginSaving()
 	defer s.doneSaving()
 	switch {
+	case !s.inStore():
+		return ErrEnded
 	case !s.fieldWritable(name):
 		return &FieldError{name, ErrLate}
 	case s.err != nil || s.lost:
@@ -151,6 +153,8 @@ func (s *Session) tryNow(c *call, name string, change changeFunc) error {
 	switch {
 	case err != nil:
 		return err
+	case !s.inStore():
+		return ErrEnded // by the function, or beside it
 	case !s.fieldWritable(name):
 		return &FieldError{name, ErrLate}
 	case s.err != nil || s.lost:
@@ -224,37 +228,17 @@ func (s *Session) done(name string, n int) {
 
 // endStored ends a session that is kept in a store, at once.
 func (s *Session) endStored() {
-	if s.inUpdate() {
-		s.mu.Lock()
-		defer s.unlock()
-		s.failed(errInUpdate)
-		return
-	}
-	s.use()
-	s.unlock()
-	s.beginSaving()
-	defer s.doneSaving()
-	switch {
-	case s.phase == finished:
-		s.writable("")
-		return
-	case s.outage != nil:
-		s.failed(s.outage)
-		return
-	}
 	ended, err := s.endRecord()
 	if err != nil {
 		s.failed(err)
 		return
 	}
-	s.restart()
 	*s.stored = stored{drop: ended || s.drop, loadCall: s.loadCall}
-	s.lost, s.abrupt = false, false
+	s.base = Snapshot{}
+	s.startOver()
 	if s.drop { // what comes now begins where new sessions do
 		s.settleIn(&s.m.keep)
 	}
-	s.base, s.id = Snapshot{}, identity{}
-	s.modified, s.ended, s.signedIn, s.renewed = true, true, false, false
 }
 
 // endRecord ends the session's record, if there is one, and reports whether it
@@ -264,8 +248,12 @@ func (s *Session) endRecord() (bool, error) {
 	if s.now == nil || s.lost {
 		return false, nil
 	}
+	h := &s.now.record.Header
+	if err := s.endInList(h.Handle, h.Created); err != nil {
+		return false, err
+	}
 	c := s.m.call(context.WithoutCancel(s.request.Context()), s.home.store)
-	err := c.end(s.now.record.Handle, 0, store.NewVersion(), time.Now())
+	err := c.end(h.Handle, 0, store.NewVersion(), time.Now())
 	switch {
 	case err == nil:
 		s.event(Event{Kind: EventEnded, Handle: s.base.Handle, Owner: s.base.Owner})

@@ -44,7 +44,7 @@ type Session struct {
 type contents struct {
 	// What came in.
 	home    *source  // where it is kept
-	moved   bool     // it came from elsewhere
+	from    *source  // where it came from; nil if nothing came in
 	base    Snapshot // as it was loaded; its zero value is a session that does not exist yet
 	present bool     // base came from a valid cookie
 	adopt   bool     // base has to be rewritten in our form
@@ -69,7 +69,7 @@ type contents struct {
 	flashes  []FlashMessage
 	tracked  []trackedValue
 	room     [6]EncodedField // of base.State, where that is enough
-	*stored                  // nil unless home is a store
+	*stored                  // there if home is a store, or was
 }
 
 // identity is what a session is apart from its fields.
@@ -276,12 +276,12 @@ func (s *Session) regenerated(now bool) {
 		return
 	}
 	s.modified = true
-	if s.stored != nil && s.late && !now { // another request has done it to the same token
+	if s.inStore() && s.late && !now { // another request has done it to the same token
 		s.optional = false
 		return
 	}
 	s.renewed, s.abrupt = true, s.abrupt || now
-	if s.stored != nil {
+	if s.inStore() {
 		return
 	}
 	s.forced = true
@@ -333,7 +333,7 @@ func (s *Session) writable(field string) bool {
 // fieldWritable reports whether a change of a field can still be saved. In a
 // store that has the session already, it can until the handler returns.
 func (s *Session) fieldWritable(field string) bool {
-	if s.phase == committed && s.stored != nil && s.now != nil {
+	if s.phase == committed && s.inStore() && s.now != nil {
 		return true
 	}
 	return s.writable(field)

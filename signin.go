@@ -48,7 +48,7 @@ func (s *Session) SignIn(owner string) {
 	case owner == "":
 		s.fail(ErrNoOwner)
 		return
-	case (s.stored != nil || s.home.spill != nil) && len(owner) > store.MaxOwner:
+	case (s.inStore() || s.home.spill != nil) && len(owner) > store.MaxOwner:
 		s.fail(errLongOwner)
 		return
 	}
@@ -61,11 +61,11 @@ func (s *Session) SignIn(owner string) {
 	}
 	if s.id.owner != "" && s.id.owner != owner {
 		s.restart()
-		if s.stored != nil {
+		if s.inStore() {
 			s.shed = true
 		}
 	}
-	if s.stored != nil && s.lost { // what was there before has ended already, and stays so
+	if s.inStore() && s.lost { // what was there before has ended already, and stays so
 		s.restart()
 		s.lost, s.refused, s.now, s.base = false, false, nil, Snapshot{}
 	}
@@ -83,29 +83,59 @@ func (s *Session) Owner() (string, bool) {
 
 // End is the function [End] for a session at hand.
 func (s *Session) End() {
-	switch {
-	case s.inStore():
-		s.endStored()
+	if !s.m.reaches() {
+		s.use()
+		defer s.unlock()
+		if s.writable("") {
+			s.startOver()
+		}
 		return
-	case s.m.revoked != nil:
-		s.endRevoked()
+	}
+	if s.inUpdate() {
+		s.mu.Lock()
+		defer s.unlock()
+		s.failed(errInUpdate)
 		return
 	}
 	s.use()
-	defer s.unlock()
-	if !s.writable("") {
-		return
+	s.unlock()
+	s.beginSaving()
+	defer s.doneSaving()
+	switch { // now, that nobody else is saving it
+	case s.phase == finished:
+		s.writable("")
+	case s.outage != nil:
+		s.failed(s.outage)
+	case s.inStore():
+		s.endStored()
+	case s.m.revoked != nil:
+		s.endListed()
+	case s.writable(""):
+		s.startOver()
 	}
-	s.endCookie()
 }
 
-// endCookie has the response delete the cookie.
-func (s *Session) endCookie() {
+// startOver begins a session that holds nothing, in the place of the one that has
+// ended. The response deletes the cookie.
+func (s *Session) startOver() {
 	s.restart()
 	s.id = identity{}
-	s.modified, s.ended, s.signedIn = true, true, false
-	if s.settleIn(&s.m.keep); s.stored != nil { // what comes now begins where new sessions do
+	s.modified, s.ended = true, true
+	s.signedIn, s.renewed, s.abrupt, s.forced, s.lost = false, false, false, false, false
+	if s.inStore() {
+		return
+	}
+	if s.settleIn(&s.m.keep); s.inStore() { // what comes now begins where new sessions do
 		s.drop = true
+		s.announceEnd()
+	}
+}
+
+// announceEnd tells that what came in has ended, if nobody has told it yet.
+func (s *Session) announceEnd() {
+	if s.present && s.base.identity() != (identity{}) {
+		s.event(Event{Kind: EventEnded, Handle: s.base.Handle, Owner: s.base.Owner})
+		s.base = Snapshot{}
 	}
 }
 

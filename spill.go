@@ -7,103 +7,67 @@ import (
 	"github.com/sojourn-go/sojourn/internal/record"
 )
 
-// outgrow saves a session that no longer fits into its cookie in the store it
+// outgrow saves a session that does not fit into its cookie in the store that it
 // spills to. The browser gets a token.
 func (s *Session) outgrow(h http.Header) error {
-	src := s.home
-	ended := s.present && (s.ended || s.base.Owner != "" && s.base.Owner != s.id.owner)
-	was := s.base
-	goesOn := s.present && !s.ended && !s.signedIn && was.Handle != ""
-	s.settleIn(src.spill)
+	was, from := s.base, s.from
+	goesOn := s.present && !s.ended && !s.signedIn
+	replaced := s.present && !s.ended && s.signedIn
+	s.settleIn(s.home.spill)
+	*s.stored = stored{}
 	if goesOn {
-		if err := s.moveOutgrown(src, time.Now()); err != nil {
+		if err := s.moveOutgrown(from, time.Now()); err != nil || s.lost {
 			return err
 		}
 	} else {
 		s.base, s.present = Snapshot{}, false
 	}
-	if err := s.persist(false); err != nil {
-		return err
-	}
-	if s.m.revoked != nil && was.Handle != "" && !s.ended { // who has a copy is led to the record, if he may
-		if err := s.endInList(was.Handle, was.Created); err != nil {
-			return err
+	err := s.persist(false)
+	if err == nil && replaced {
+		if err = s.endCopies(was.Handle, was.Created); err != nil {
+			s.takeBack(s.m.call(s.request.Context(), s.home.store), s.now)
 		}
 	}
+	if err != nil {
+		s.send = false // nobody is to have the token of what was not saved
+		return err
+	}
+	if s.lost {
+		return nil
+	}
 	s.event(Event{Kind: EventSpilled})
-	if ended {
+	if replaced && was.Owner != "" && was.Owner != s.id.owner {
 		s.event(Event{Kind: EventEnded, Handle: was.Handle, Owner: was.Owner})
 	}
 	s.sendToken(h, false)
 	return nil
 }
 
-// moveOutgrown makes a record of the session as it came in, or takes over that
-// which a parallel request has made. What this request did is then applied to
-// it, as to any session in a store.
-func (s *Session) moveOutgrown(src *source, now time.Time) error {
-	d, err := src.decodeToMove(s, now)
+// moveOutgrown makes a record of the session as it came in, from a cookie of the
+// source, or takes over that which a parallel request has made. What this request
+// did is then applied to it, as to any session in a store.
+func (s *Session) moveOutgrown(from *source, now time.Time) error {
+	text, _, _, err := from.cookie.read(s.request.Header)
 	if err != nil {
 		return err
 	}
-	joined, err := s.join(s.home, d.Handle, now, d.Secrets...)
-	if !joined && err == nil {
-		err = s.move(s.home, &d.Snapshot, "", now, d.Secrets...)
+	d, err := from.codec.Decode(text, Use{Cookie: from.cookie.Name, Now: now, Moving: true})
+	if err != nil {
+		return err
 	}
-	if ReasonOf(err) != "" { // it went on in the store, and has ended there
+	if len(d.Secrets) == 0 || d.Handle == "" {
+		d.Handle, d.Secrets = s.base.Handle, []record.Secret{record.NewSecret()}
+	}
+	if owner := from.traits.OwnerField; owner != "" {
+		d.State = without(d.State, owner)
+	}
+	err = s.move(s.home, &d.Snapshot, "", now, d.Secrets...)
+	if err == nil && s.now != nil {
+		err = s.checkMoved(&d.Snapshot)
+	}
+	if ReasonOf(err) != "" || err == nil && s.now == nil { // it went on in the store, and has ended there
 		s.lose()
 		return nil
 	}
 	return err
-}
-
-// joinSpilled takes over the record in which a session goes on whose cookie the
-// revocation list refuses because it has outgrown that; else refused stands.
-func (s *Session) joinSpilled(src *source, now time.Time, refused error) error {
-	d, err := src.decodeToMove(s, now)
-	if err != nil {
-		return err
-	}
-	s.settleIn(src.spill)
-	joined, err := s.join(s.home, d.Handle, now, d.Secrets...)
-	if !s.present {
-		s.settleIn(&s.m.keep)
-	}
-	if !joined && err == nil {
-		return refused
-	}
-	return err
-}
-
-// joinOutgrown is joinSpilled for a session that has outgrown its cookie while
-// this request ran.
-func (s *Session) joinOutgrown(now time.Time) (bool, error) {
-	src := s.home
-	if src.spill == nil {
-		return false, nil
-	}
-	d, err := src.decodeToMove(s, now)
-	if err != nil {
-		return false, err
-	}
-	s.settleIn(src.spill)
-	joined, err := s.join(s.home, d.Handle, now, d.Secrets...)
-	if s.now == nil {
-		s.settleIn(src)
-	}
-	return joined && s.now != nil, err
-}
-
-// decodeToMove decodes the cookie again, with what its session needs to move into
-// a store.
-func (src *source) decodeToMove(s *Session, now time.Time) (Decoded, error) {
-	text, _, _, err := src.cookie.read(s.request.Header)
-	if err != nil {
-		return Decoded{}, err
-	}
-	d, err := src.codec.Decode(text, Use{Cookie: src.cookie.Name, Now: now, Moving: true})
-	if err == nil && len(d.Secrets) == 0 {
-		d.Secrets = []record.Secret{record.NewSecret()}
-	}
-	return d, err
 }

@@ -61,8 +61,8 @@ func TestSpill(t *testing.T) {
 			if !isToken(b) || whoami(b) != "alice" {
 				t.Error("it did not stay in the store")
 			}
-			if list() != nil && (whoami(copied) != "alice" || !isToken(copied)) {
-				t.Error("a copy of the cookie does not lead to the session")
+			if whoami(copied) != "alice" { // it is a cookie as any other, until the session ends
+				t.Error("a copy of the cookie is refused")
 			}
 			old := b.clone()
 			b.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice") })

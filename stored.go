@@ -66,7 +66,11 @@ func (s *Session) loading(st store.Store) *call {
 // right. It returns nil without an error if the record has expired, which is
 // an event, and otherwise the secret that is the record's from here on.
 func (s *Session) find(c *call, handle string, now time.Time, secrets ...record.Secret) (*loaded, record.Secret, error) {
-	l, err := c.load(handle, s.room[:0:len(s.room)])
+	var room []EncodedField // where base is not yet
+	if !s.present {
+		room = s.room[:0:len(s.room)]
+	}
+	l, err := c.load(handle, room)
 	if errors.Is(err, store.ErrGone) {
 		err = &RefusedError{ReasonUnknown, "no such session: it has ended, or was never made"}
 	}
@@ -109,7 +113,7 @@ func (l *loaded) snapshot() Snapshot {
 
 // take takes over a record that was found.
 func (s *Session) take(src *source, l *loaded, secret record.Secret, send bool) {
-	s.moved, s.present = src != s.home, true
+	s.from, s.present = src, true
 	s.secret, s.send, s.optional = secret, send, send
 	s.rebase(l)
 }
@@ -185,7 +189,7 @@ func (s *Session) moveRecord(src *source, token record.Token, now time.Time) err
 func (s *Session) leave() {
 	*s.stored = stored{loadCall: s.loadCall}
 	s.lost, s.abrupt, s.signedAt = false, false, 0
-	s.moved, s.present, s.base, s.view, s.id = false, false, Snapshot{}, nil, identity{}
+	s.from, s.present, s.base, s.view, s.id = nil, false, Snapshot{}, nil, identity{}
 }
 
 // moveSnapshot takes over a session from a cookie.
@@ -208,13 +212,19 @@ func (s *Session) moveSnapshot(src *source, d *Decoded, now time.Time) error {
 		return err
 	}
 	joined, err := s.join(src, d.Handle, now, secrets...)
-	if joined || err != nil {
+	if err != nil {
 		return err
 	}
 	if owner := src.traits.OwnerField; owner != "" { // it is in the record's head now
 		d.State = without(d.State, owner)
 	}
-	return s.move(src, &d.Snapshot, "", now, secrets...)
+	if !joined {
+		err = s.move(src, &d.Snapshot, "", now, secrets...)
+	}
+	if err == nil && s.now != nil {
+		err = s.checkMoved(&d.Snapshot)
+	}
+	return err
 }
 
 // join takes over the record that another request has moved a session into. It
@@ -256,7 +266,7 @@ func (s *Session) move(src *source, from *Snapshot, facts string, now time.Time,
 		return err
 	}
 	s.take(src, l, secrets[0], true)
-	if s.moved {
+	if s.moved() {
 		s.event(Event{Kind: EventAdopted})
 	}
 	return nil

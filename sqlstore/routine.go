@@ -125,6 +125,8 @@ func literals(args []any) string {
 			fmt.Fprintf(&b, "%t", arg)
 		case []byte:
 			fmt.Fprintf(&b, "x'%x'", arg)
+		default:
+			panic(fmt.Sprintf("sqlstore: a parameter of type %T", arg)) // a mistake in this package
 		}
 	}
 	return b.String()

@@ -87,6 +87,11 @@ func (l *List) Has(ctx context.Context, handle, owner string, created time.Time)
 	}
 }
 
+// Ask is Has by the store itself, however young what is known may be.
+func (l *List) Ask(ctx context.Context, handle, owner string, created time.Time) (bool, error) {
+	return l.askFor(ctx, handle, owner, created.UnixMilli())
+}
+
 var errEnded = errors.New("ended")
 
 // askFor asks the store itself for what concerns a session, all at once.

@@ -3,7 +3,6 @@ package revoked
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -11,11 +10,13 @@ import (
 	"github.com/sojourn-go/sojourn/store"
 )
 
+var errHandle = errors.New("what was given is not the handle of a session") // it may be a token
+
 // EndSession ends one session, which was made at that time at the latest.
 func (l *List) EndSession(ctx context.Context, handle string, created time.Time) error {
 	name, ok := flip(handle)
 	if !ok {
-		return fmt.Errorf("%q is not the handle of a session", handle)
+		return errHandle
 	}
 	until := created.Add(l.keep)
 	if !until.After(time.Now()) {
@@ -81,7 +82,7 @@ const maxPause = 100 * time.Millisecond
 func persist(ctx context.Context, attempt func() error) error {
 	for pause := time.Millisecond; ; pause = min(2*pause, maxPause) {
 		err := attempt()
-		if err == nil || errors.Is(err, errForm) {
+		if err == nil || errors.Is(err, errForm) || errors.Is(err, store.ErrFull) {
 			return err
 		}
 		select {
