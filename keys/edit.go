@@ -104,7 +104,7 @@ func (f File) Retire(id string, now time.Time) (before Info, err error) {
 
 // List returns the keys of the file, as [Ring.Info] does. Nothing is changed.
 func (f File) List() ([]Info, error) {
-	r, err := FromFile(string(f), InsecureAllowWeak())
+	r, err := fromFile("File", string(f), []Option{InsecureAllowWeak()})
 	return r.Info(), err
 }
 
@@ -152,7 +152,7 @@ func (f File) edit(create bool, change func([]candidate) ([]candidate, error)) e
 		return err
 	}
 	if _, err := os.Stat(path); err != nil && !create {
-		if _, err := readFile(path); err != nil { // says what is wrong, and the remedy
+		if _, err := readFile("File", path); err != nil { // says what is wrong, and the remedy
 			return err
 		}
 	}
@@ -163,7 +163,7 @@ func (f File) edit(create bool, change func([]candidate) ([]candidate, error)) e
 		return fmt.Errorf("keys: %s exists: somebody is editing the key file, or an edit was cut off; if nobody is, remove it: rm %s", draft, shellQuote(draft))
 	}
 	if err != nil {
-		return fmt.Errorf("keys: a key file is edited by way of another one beside it: %w", err)
+		return draftError(path, err)
 	}
 	replaced := false
 	defer func() {
@@ -198,6 +198,15 @@ func (f File) edit(create bool, change func([]candidate) ([]candidate, error)) e
 	return nil
 }
 
+// draftError says why nothing can be written beside the key file at path.
+func draftError(path string, err error) error {
+	dir := filepath.Dir(path)
+	if _, gone := os.Stat(dir); errors.Is(gone, fs.ErrNotExist) {
+		return fmt.Errorf("keys: key file %s: the directory %s does not exist; make it, or give another path: %w", path, dir, causeOf(err))
+	}
+	return fmt.Errorf("keys: key file %s: the directory %s cannot be written, and an edit writes the file anew; edit it as a user who can, or give another path: %w", path, dir, causeOf(err))
+}
+
 // target returns the file that is meant: that at the end of symbolic links. It
 // is a regular file, or none.
 func (f File) target() (path string, err error) {
@@ -209,17 +218,19 @@ func (f File) target() (path string, err error) {
 		if info, err := os.Lstat(string(f)); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 			return "", fmt.Errorf("keys: %s is a symbolic link to a file that does not exist; remove it, or let it lead to a file", f)
 		}
-		return string(f), nil
+		if !mayBeKey(string(f)) {
+			return string(f), nil
+		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("keys: %w", err)
+		return "", openError("File", string(f), err)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", fmt.Errorf("keys: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("keys: %s is not a file that can be edited; %s", f, howToMakeFile(string(f)))
+		return "", notRegular(string(f))
 	}
 	return path, nil
 }
@@ -227,7 +238,7 @@ func (f File) target() (path string, err error) {
 // readForEdit returns the keys of a file in the order of its lines. It accepts
 // what FromFile accepts, weak keys, and a file that is empty.
 func readForEdit(path string) ([]candidate, error) {
-	text, err := readFile(path)
+	text, err := readFile("File", path)
 	if err != nil || len(bytes.TrimSpace(text)) == 0 {
 		return nil, err
 	}

@@ -189,8 +189,8 @@ func TestEditRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, f := range map[string]File{
-		"a key file needs a path": "", "is not a file that can be edited": File(t.TempDir()), "is a symbolic link to a file that does not exist": link,
-		"no such file or directory": File(t.TempDir() + "/a/b"), "line 1: the line is not plain text": keyFile(t, "\x00"), "line 2: the line is empty": keyFile(t, strongA+"\n\n"+strongB),
+		"a key file needs a path": "", " is not a regular file; give the path of a key file": File(t.TempDir()), "is a symbolic link to a file that does not exist": link,
+		"/a does not exist; make it, or give another path: no such file or directory": File(t.TempDir() + "/a/b"), "line 1: the line is not plain text": keyFile(t, "\x00"), "line 2: the line is empty": keyFile(t, strongA+"\n\n"+strongB),
 	} {
 		if _, err := f.Add(editTime); err == nil || !strings.Contains(err.Error(), name) || !strings.HasPrefix(err.Error(), "keys: ") {
 			t.Errorf("%q: %v", name, err)
@@ -221,6 +221,51 @@ func (f File) mustList(t *testing.T) []Info {
 		t.Fatal(err)
 	}
 	return list
+}
+
+// TestNotRegular: what is no file gets no advice that would harm it, and a pipe
+// is not waited for.
+func TestNotRegular(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(os.DevNull, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, os.DevNull, pipe, link, "/"} {
+		_, read := FromFile(path)
+		_, listed := File(path).List()
+		_, added := File(path).Add(editTime)
+		_, activated := File(path).Activate("00000000", editTime)
+		for _, err := range []error{read, listed, added, activated} {
+			if want := "keys: " + path + " is not a regular file; give the path of a key file"; err == nil || err.Error() != want {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
+	}
+}
+
+// TestNoPlace: a directory that no file can be made in is named, and not the
+// draft.
+func TestNoPlace(t *testing.T) {
+	dir := "/proc" // where root cannot make one either
+	if os.Getuid() != 0 {
+		if dir = t.TempDir(); os.Chmod(dir, 0o500) != nil {
+			t.Fatal("no directory without the right to write")
+		}
+	}
+	for file, want := range map[File]string{
+		File(dir + "/x.keys"):  "the directory " + dir + " cannot be written, ",
+		"/nonexist/x.keys":     "keys: key file /nonexist/x.keys: the directory /nonexist does not exist; make it, or give another path: no such file or directory",
+		"nonexist/deep/x.keys": "the directory nonexist/deep does not exist; ",
+	} {
+		if _, err := file.Add(editTime); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), ".new") {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
 }
 
 // TestEditKeeps: mode, owner and symbolic links stay.

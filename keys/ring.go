@@ -122,7 +122,8 @@ func (r *Ring) Info() []Info {
 // Reload reads the ring again from where it came from: its file, its provider
 // or the environment. On any error, and if there would be no active key, the
 // ring stays as it was. When nothing has changed, nothing happens; keys that
-// stay keep their counts and what was derived from them.
+// stay keep their counts and what was derived from them. sojourn's Manager.Run
+// calls it about twice a minute for the rings it uses.
 //
 // A ring made by [New] or [Parse] has nowhere to read from: Reload does
 // nothing and returns nil. Calls wait for each other, as long as ctx lasts.
@@ -137,11 +138,14 @@ func (r *Ring) Reload(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("keys: the ring was not read again: %w", ctx.Err())
 	}
+	before := r.at()
 	list, err := from.read(ctx)
+	if l, ok := errors.AsType[*lack](err); ok && before != nil {
+		return l.again()
+	}
 	if err != nil {
 		return err
 	}
-	before := r.at()
 	after, err := build(list, from.settings, before)
 	if err == nil && !after.same(before) {
 		r.live.now.Store(after)

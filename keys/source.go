@@ -6,10 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
-	"runtime"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -55,10 +52,10 @@ func readEnv(name string) ([]candidate, error) {
 	}
 	source := "environment variable " + name
 	if !ok {
-		return nil, errors.New("keys: " + source + " is not set; " + howToMake + " and set it")
+		return nil, newLack("keys: "+source+" is not set", howToMake+" and set it", "set it as it was")
 	}
 	if strings.TrimSpace(text) == "" {
-		return nil, errors.New("keys: " + source + " is empty; " + howToMake + " and set it")
+		return nil, newLack("keys: "+source+" is empty", howToMake+" and set it", "set it as it was")
 	}
 	return split([]byte(text), source), nil
 }
@@ -75,23 +72,36 @@ func isEnvValue(s string) bool {
 }
 
 // FromFile reads a ring from a file: one key a line, the current one first, or
-// the managed form, which [File] edits; see [Parse]. [Ring.Reload] reads the
-// file again.
+// the managed form, which [File] edits; see [Parse].
 //
-// On Unix a file that the group or others can read or write is refused. Where
-// the platform decides the mode, as for some mounted secrets, mount it with
-// mode 0400, or read it with [FromProvider].
+// The file is read again about twice a minute by the Run of a sojourn.Manager
+// that uses the ring, and at once by [Ring.Reload]. Without either it is read
+// this once, and what is edited in it later has no effect.
+//
+// It must be a regular file: a pipe could not be read again. On Unix a file
+// that the group or others can read or write is refused. Where the platform
+// decides the mode, as for some mounted secrets, mount it with mode 0400, or
+// read it with [FromProvider].
+//
+// A name of 16 or more characters without a dot or a slash may be a key by
+// mistake. If there is no such file the error does not repeat it; ./ in front
+// makes a path of it.
 func FromFile(path string, opts ...Option) (*Ring, error) {
+	return fromFile("FromFile", path, opts)
+}
+
+// fromFile is FromFile, called by the name who.
+func fromFile(who, path string, opts []Option) (*Ring, error) {
 	if path == "" {
-		return nil, errors.New("keys: FromFile needs the path of a key file")
+		return nil, fmt.Errorf("keys: %s needs the path of a key file", who)
 	}
 	return fromSource(context.Background(), opts, func(context.Context) ([]candidate, error) {
-		text, err := readFile(path)
+		text, err := readFile(who, path)
 		if err != nil {
 			return nil, err
 		}
 		if len(bytes.TrimSpace(text)) == 0 {
-			return nil, fmt.Errorf("keys: key file %s is empty; %s", path, howToMakeFile(path))
+			return nil, newLack("keys: key file "+path+" is empty", howToMakeFile(path), putBack)
 		}
 		return split(text, "key file "+path), nil
 	})
@@ -125,68 +135,10 @@ func FromProvider(ctx context.Context, name string, p Provider, opts ...Option) 
 		case len(text) > maxText:
 			return nil, fmt.Errorf("keys: provider %s gives more than %d KiB, which is too large to be keys", name, maxText>>10)
 		case len(bytes.TrimSpace(text)) == 0:
-			return nil, fmt.Errorf("keys: provider %s gives no key; %s and store it there", name, howToMake)
+			return nil, newLack("keys: provider "+name+" gives no key", howToMake+" and store it there", "store there what was there before")
 		}
 		return split(text, "provider "+name), nil
 	})
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil && isEnvValue(path) {
-		return nil, errors.New("keys: the name of a key file is the value of an environment variable, and there is no such file; give the name of a file, or use FromEnv with the variable's name")
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("keys: %w; %s", err, howToMakeFile(path))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("keys: %s is a directory, not a key file; %s", path, howToMakeFile(path))
-	}
-	if mode := info.Mode().Perm(); modesCount() && mode&0o066 != 0 {
-		return nil, fmt.Errorf("keys: key file %s is open to other users (mode %04o); close it with: chmod 600 %s",
-			path, mode, shellQuote(path))
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	if len(text) > maxText {
-		return nil, fmt.Errorf("keys: %s is too large for a key file", path)
-	}
-	return text, nil
-}
-
-// modesCount reports whether permission bits mean here what they mean on Unix.
-func modesCount() bool {
-	switch runtime.GOOS {
-	case "windows", "plan9", "js", "wasip1":
-		return false
-	}
-	return true
-}
-
-func howToMakeFile(path string) string {
-	path = shellQuote(path)
-	return fmt.Sprintf("make one with: (umask 077; sojourn key new > %s) (or: (umask 077; openssl rand -hex 32 > %s))", path, path)
-}
-
-// shellQuote returns s as one word for a POSIX shell.
-func shellQuote(s string) string {
-	plain := func(r rune) bool {
-		return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+:@%", r))
-	}
-	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // Parse reads a ring from text, which is in one of two forms.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/sojourn-go/sojourn"
 	"github.com/sojourn-go/sojourn/cmd/sojourn/internal/anatomy"
 )
@@ -39,8 +41,6 @@ func advise(refusal error, keyID, cookie string, how *signing, secrets []secret,
 			"issued at " + issuedText(cookie, how.lenient, now),
 			"Flask makes no allowance for clocks that differ, not even a second; compare the servers' clocks, or give --now",
 		}
-	case sojourn.ReasonMalformed:
-		return malformedAdvice(cookie)
 	case sojourn.ReasonPayload:
 		lenient := *how
 		lenient.lenient = true
@@ -62,17 +62,42 @@ func issuedText(cookie string, lenient bool, now int64) string {
 	return timeText(p.IssuedAt, now)
 }
 
+// refuseCookie answers that a cookie is not accepted. If it is of no form at all,
+// what was recognised comes first, and in JSON alone; what Flask's form lacks in
+// it comes second, for people, if that is any help.
+func refuseCookie(cmd *cobra.Command, asJSON bool, refusal error, cookie string, advice func() []string) error {
+	if sojourn.ReasonOf(refusal) != sojourn.ReasonMalformed {
+		if asJSON { // advice may take long to find
+			return refuse(cmd, "cookie", true, refusal)
+		}
+		return refuse(cmd, "cookie", false, refusal, advice()...)
+	}
+	if cookie == "" {
+		return refuse(cmd, "cookie", asJSON, malformed("it is empty: give it as an argument or on standard input"))
+	}
+	if _, ok := anatomy.OfToken(cookie); ok {
+		return refuse(cmd, "cookie", asJSON, malformed("it is the token of a session that is kept in a store: a handle and a secret, and nothing in it to read or to verify"),
+			"whether there is such a session, only the store knows; sojourn cookie inspect shows the handle")
+	}
+	if found := malformedAdvice(cookie); len(found) > 0 {
+		return refuse(cmd, "cookie", asJSON, malformed(found[0]), append([]string{"as one in Flask's form: " + anatomy.Detail(refusal)}, advice()...)...)
+	}
+	return refuse(cmd, "cookie", asJSON, refusal, advice()...)
+}
+
+func malformed(detail string) error {
+	return &sojourn.RefusedError{Reason: sojourn.ReasonMalformed, Detail: detail}
+}
+
 // malformedAdvice recognises what people paste for the value of a cookie.
 func malformedAdvice(cookie string) []string {
 	switch {
-	case cookie == "":
-		return []string{"it is empty: give it as an argument or on standard input"}
 	case strings.Contains(cookie, "="), strings.Contains(cookie, ";"):
 		return []string{"give the value alone, without the name, the = and the attributes"}
 	case strings.HasPrefix(cookie, `"`), strings.Contains(cookie, "%"):
 		return []string{"give the value as the server sends it, without quotes or percent signs"}
 	case len(cookie) == 68 && strings.IndexByte(cookie, '.') == 24:
-		return []string{"it looks like the token of a session that is kept in a store: a handle and a secret, and nothing in it to read"}
+		return []string{"it looks like the token of a session that is kept in a store, but is none: it was changed"}
 	case strings.Count(cookie, ".") < 2:
 		return []string{"a cookie of Flask's has three parts joined by dots; this one is cut off, or of another kind"}
 	}

@@ -29,6 +29,18 @@ type sealing struct {
 	show        bool
 }
 
+// A moment says as of when a cookie is judged.
+type moment struct {
+	now, maxAge integer
+}
+
+// clock sets now to the time it is, unless it was given.
+func (m *moment) clock() {
+	if !m.now.given {
+		m.now.value = time.Now().Unix()
+	}
+}
+
 // defaultName is the cookie's name in a program that gives it none.
 const defaultName = "__Host-Http-session"
 
@@ -39,7 +51,9 @@ const sealedHelp = `
 An encrypted cookie of Sojourn's is recognised by its form. It is bound to its
 --name, and to the --application if the program has given one; a key file is
 then read as programs read it, one key a line. What it holds is private, so of
-fields it prints the names and sizes; --show prints their values. With --json
+fields it prints the names and sizes; --show prints their values. Its age counts
+from when it was last used; without --max-age it may be 400 days old by the
+clock, whatever --now is, which is the longest that a program can allow. With --json
 the answer has "form":"encrypted", "key_id", "handle", "owner", "made" and
 "last_used" in Unix seconds, "sizes", and with --show the "payload".`
 
@@ -50,19 +64,29 @@ func (s *sealing) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&s.show, "show", false, "print the values of fields too, if the cookie is encrypted")
 }
 
+// onlyFlask are the flags that say how a cookie in Flask's form is signed.
+var onlyFlask = []string{"salt", "digest", "derivation", "lenient"}
+
 // verify answers what is in an encrypted cookie, or why it is refused.
-func (s *sealing) verify(cmd *cobra.Command, cookie string, asJSON bool) error {
+func (s *sealing) verify(cmd *cobra.Command, cookie string, asJSON bool, at *moment) error {
+	for _, name := range onlyFlask {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s is for Flask's form; this cookie is encrypted", name)
+		}
+	}
 	ring, err := sealingRing(s.files)
 	if err != nil {
 		return err
 	}
-	now := time.Now().Unix()
 	u, err := anatomy.Unseal(ring, s.name, s.application, cookie)
 	switch {
 	case sojourn.ReasonOf(err) != "":
 		return refuse(cmd, "cookie", asJSON, err, s.advise(err, ring, cookie)...)
 	case err != nil:
 		return fmt.Errorf("--name %s: no cookie can be read that is called so", strconv.QuoteToASCII(s.name))
+	}
+	if advice, err := at.judge(u); err != nil {
+		return refuse(cmd, "cookie", asJSON, err, advice)
 	}
 	sealed, _ := anatomy.OfSealed(cookie)
 	sizes, err := fieldSizes(u.Fields)
@@ -72,8 +96,29 @@ func (s *sealing) verify(cmd *cobra.Command, cookie string, asJSON bool) error {
 	if asJSON {
 		return output(cmd, s.validJSON(u, sealed.KeyID, sizes))
 	}
-	return output(cmd, s.validText(u, keyText(ring, sealed.KeyID), len(cookie), sizes, now))
+	return output(cmd, s.validText(u, keyText(ring, sealed.KeyID), len(cookie), sizes, at.now.value))
 }
+
+// judge refuses a cookie that was last used too long before the moment, or after
+// it. Without --now there is no future: programs do not mind it in an encrypted
+// cookie, since only who has the key can write the time.
+func (m *moment) judge(u *anatomy.Unsealed) (advice string, refusal error) {
+	used := u.LastUsed.Unix() // not more than 400 days ago
+	tooOld := &sojourn.RefusedError{Reason: sojourn.ReasonExpired, Detail: "older than it may be"}
+	text := "last used at " + timeText(u.LastUsed, m.now.value)
+	switch {
+	case m.now.given && m.now.value < used:
+		return text, &sojourn.RefusedError{Reason: sojourn.ReasonFuture, Detail: "last used later than --now"}
+	case m.maxAge.given && (m.maxAge.value < 0 || m.now.value-used > m.maxAge.value):
+		return text + fmt.Sprintf("; the most allowed is %d seconds, by --max-age", m.maxAge.value), tooOld
+	case m.now.value-used > longestAge:
+		return text + "; no program accepts one that was not used for 400 days", tooOld
+	}
+	return "", nil
+}
+
+// longestAge is the longest timeout that a program can have, in seconds.
+const longestAge = 400 * 24 * 60 * 60
 
 func (s *sealing) validText(u *anatomy.Unsealed, key string, size int, sizes map[string]int, now int64) string {
 	var b strings.Builder
@@ -158,7 +203,7 @@ func (s *sealing) advise(refusal error, ring *keys.Ring, cookie string) []string
 		return []string{"the key is right, so it was changed or cut off, or belongs to a cookie of another name, or to another application",
 			"give the name of the cookie as --name, and what the program gives to sojourn.Application as --application"}
 	case sojourn.ReasonExpired:
-		return []string{"it was not used for 400 days, or made so long ago: no program accepts it"}
+		return []string{"it was not used for 400 days, or made so long ago, by the clock, which --now does not change here: no program accepts it"}
 	}
 	return nil
 }

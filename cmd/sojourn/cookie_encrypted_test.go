@@ -3,10 +3,18 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"github.com/sojourn-go/sojourn"
+	"github.com/sojourn-go/sojourn/cmd/sojourn/internal/anatomy"
+	"github.com/sojourn-go/sojourn/keys"
 )
 
 // TestEncryptedVectors: cookie verify reads what version 1 wrote and refuses what
@@ -103,8 +111,99 @@ func TestVerifyShows(t *testing.T) {
 	wants(t, got.stderr, "cookie refused (signature): ", "it opens with --name sojourn_demo\n")
 	got = call(t, "", append(args, "--application", "shop")...)
 	wants(t, got.stderr, "cookie refused (signature): ", "to another application\n")
+	for _, flag := range []string{"--salt=x", "--digest=sha256", "--derivation=none", "--lenient"} {
+		got = call(t, "", append(args, flag)...)
+		name, _, _ := strings.Cut(flag, "=")
+		if got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, "sojourn: "+name+" is for Flask's form; this cookie is encrypted\n") {
+			t.Errorf("%s: %+v", flag, got)
+		}
+	}
 	t.Setenv(secretEnv, "")
 	if got = call(t, "", "cookie", "verify", cookie); got.code != exitUsage {
 		t.Errorf("without a key: %+v", got)
 	}
+}
+
+// TestVerifyEncryptedAge: --now and --max-age judge when it was last used.
+func TestVerifyEncryptedAge(t *testing.T) {
+	const day = 24 * 60 * 60
+	used := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	at := func(seconds int64) string { return strconv.FormatInt(seconds, 10) }
+	key := []byte(keys.Generate())
+	ring, err := keys.New([][]byte{key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) { // begins at used
+		cookie := encryptedCookie(t, ring)
+		file := writeFile(t, "k", key)
+		for _, test := range []struct {
+			args   []string
+			reason string // "" is valid
+			advice string
+		}{
+			{nil, "", ""},
+			{[]string{"--now", at(used + 90), "--max-age", "90"}, "", ""},
+			{[]string{"--now", at(used + 91), "--max-age", "90"}, "expired", "last used at 2000-01-01 00:00:00 UTC, 91 seconds before now; the most allowed is 90 seconds, by --max-age"},
+			{[]string{"--max-age", "0"}, "", ""},
+			{[]string{"--max-age", "-1"}, "expired", "the most allowed is -1 seconds"},
+			{[]string{"--now", at(used + 399*day)}, "", ""}, // the 31 days are Flask's
+			{[]string{"--now", at(used + 400*day)}, "", ""},
+			{[]string{"--now", at(used + 400*day + 1)}, "expired", "no program accepts one that was not used for 400 days"},
+			{[]string{"--now", at(used + 400*day + 1), "--max-age", at(500 * day)}, "expired", "not used for 400 days"},
+			{[]string{"--now", at(used - 1)}, "future", "last used at 2000-01-01 00:00:00 UTC, 1 second after now"},
+			{[]string{"--now", at(used - 1), "--max-age", "9223372036854775807"}, "future", ""},
+			{[]string{"--now", "-9223372036854775808", "--max-age", "-9223372036854775808"}, "future", ""},
+			{[]string{"--now", "9223372036854775807"}, "expired", ""},
+		} {
+			args := append([]string{"cookie", "verify", "--secret-file", file, cookie}, test.args...)
+			got, asJSON := call(t, "", args...), call(t, "", append(args, "--json")...)
+			if test.reason == "" {
+				if got.code != exitOK || asJSON.code != exitOK || !strings.HasPrefix(got.stdout, "valid, and encrypted\n") || !strings.Contains(asJSON.stdout, `"valid":true`) {
+					t.Errorf("%q: %+v %+v", test.args, got, asJSON)
+				}
+				continue
+			}
+			if got.code != exitFailed || got.stdout != "" || !strings.Contains(got.stderr, "cookie refused ("+test.reason+"): ") || !strings.Contains(got.stderr, test.advice) {
+				t.Errorf("%q: %+v, want %s and %q", test.args, got, test.reason, test.advice)
+			}
+			if asJSON.code != exitFailed || !strings.Contains(asJSON.stdout, `{"valid":false,"reason":"`+test.reason+`","detail":"`) {
+				t.Errorf("%q: %+v", test.args, asJSON)
+			}
+		}
+		time.Sleep(time.Hour)
+		wants(t, call(t, "", "cookie", "verify", "--secret-file", file, "--now", at(used+60), cookie).stdout, "last used:  2000-01-01 00:00:00 UTC, 60 seconds before now\n")
+	})
+}
+
+// TestJudgeAhead: a cookie of a machine whose clock is ahead is in order, as in a
+// program, but a negative age never is.
+func TestJudgeAhead(t *testing.T) {
+	u := &anatomy.Unsealed{LastUsed: time.Unix(1700000005, 0)}
+	for maxAge, ok := range map[int64]bool{0: true, 60: true, -1: false, -5: false} {
+		at := &moment{now: integer{value: 1700000000}, maxAge: integer{value: maxAge, given: true}}
+		if _, err := at.judge(u); (err == nil) != ok {
+			t.Errorf("--max-age %d: %v", maxAge, err)
+		}
+	}
+}
+
+// encryptedCookie is one that a program sends now, under the default name.
+func encryptedCookie(t *testing.T, ring *keys.Ring) string {
+	t.Helper()
+	m, err := sojourn.New(sojourn.Config{Keep: sojourn.Encrypted(ring)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	m.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		sojourn.From(r.Context()).SignIn("ada")
+	})).ServeHTTP(answer, httptest.NewRequest("GET", "https://shop.example/", nil))
+	for _, c := range answer.Result().Cookies() {
+		if c.Name == defaultName {
+			return c.Value
+		}
+	}
+	t.Fatalf("no cookie: %v", answer.Header())
+	return ""
 }

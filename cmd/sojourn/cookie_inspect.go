@@ -35,7 +35,7 @@ whose secret is not printed. Nothing is verified.`,
 			}
 			parts, err := anatomy.Of(cookie, lenient)
 			if err != nil {
-				return refuse(cmd, "cookie", asJSON, err, append(malformedAdvice(cookie), lookedFor)...)
+				return refuseCookie(cmd, asJSON, err, cookie, func() []string { return []string{lookedFor} })
 			}
 			if asJSON {
 				return inspectJSON(cmd, cookie, &parts)

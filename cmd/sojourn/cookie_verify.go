@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +17,7 @@ func newVerify() *cobra.Command {
 	var how signing
 	var sealed sealing
 	var asJSON bool
-	maxAge := integer{value: defaultMaxAge}
-	var now integer
+	at := moment{maxAge: integer{value: defaultMaxAge}}
 	cmd := &cobra.Command{
 		Use:   "verify [COOKIE]",
 		Short: "Verify a cookie with its key",
@@ -47,19 +45,16 @@ signature, key (a retired one), expired, future, malformed, payload, too-large.
 			if err != nil {
 				return inputRefused(cmd, "cookie", asJSON, err)
 			}
+			at.clock()
 			if _, ok := anatomy.OfSealed(cookie); ok {
 				sealed.files = how.files
-				return sealed.verify(cmd, cookie, asJSON)
+				return sealed.verify(cmd, cookie, asJSON, &at)
 			}
-			if !now.given {
-				now.value = time.Now().Unix()
-			}
-			v, err := verify(signer, cookie, now.value, maxAge.value)
-			if err != nil && asJSON {
-				return refuse(cmd, "cookie", true, err)
-			}
+			v, err := verify(signer, cookie, at.now.value, at.maxAge.value)
 			if err != nil {
-				return refuse(cmd, "cookie", false, err, advise(err, v.Key, cookie, &how, secrets, now.value, maxAge.value)...)
+				return refuseCookie(cmd, asJSON, err, cookie, func() []string {
+					return advise(err, v.Key, cookie, &how, secrets, at.now.value, at.maxAge.value)
+				})
 			}
 			key := *byID(secrets, v.Key)
 			if asJSON {
@@ -69,13 +64,13 @@ signature, key (a retired one), expired, future, malformed, payload, too-large.
 				}
 				return output(cmd, fmt.Sprintf(`{"valid":true,"issued_at":%d,"key":%d%s,"payload":%s}`+"\n", v.IssuedAt.Unix(), key.index, id, v.Payload))
 			}
-			return output(cmd, validText(cookie, &v, key, now.value))
+			return output(cmd, validText(cookie, &v, key, at.now.value))
 		},
 	}
 	how.addFlags(cmd)
 	sealed.addFlags(cmd)
-	cmd.Flags().Var(&maxAge, "max-age", "how many seconds ago it may have been issued; 0 is the same second only, negative is never")
-	cmd.Flags().Var(&now, "now", "verify as of this time, in Unix seconds")
+	cmd.Flags().Var(&at.maxAge, "max-age", "how many seconds ago it may have been issued, or last used if it is encrypted; 0 is the same second only, negative is never")
+	cmd.Flags().Var(&at.now, "now", "verify as of this time, in Unix seconds")
 	cmd.Flags().Lookup("now").DefValue = "" // the clock
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/sojourn-go/sojourn/cmd/sojourn/internal/demo"
 	"github.com/sojourn-go/sojourn/cmd/sojourn/internal/stores"
@@ -122,6 +124,13 @@ func endedText(s *stores.Store, config *demo.Config) string {
 func (how *demoKeeping) ring(ctx context.Context) (*keys.Ring, error) {
 	if len(how.files) == 0 {
 		return keys.New([][]byte{[]byte(keys.Generate())})
+	}
+	for _, file := range how.files {
+		info, err := os.Stat(file)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && (info.IsDir() || how.keep == "encrypted" && !info.Mode().IsRegular()) {
+			_, err := keys.FromFile(file) // says it, and the remedy
+			return nil, editError(file, err)
+		}
 	}
 	if how.keep == "encrypted" {
 		if _, err := joinKeyFiles(how.files); err != nil { // which names a file with care: it may be a key

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -33,9 +32,6 @@ rewritten, with the state of each key.
 		Args:    fileArguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file := args[0]
-			if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && mayBeKey(file) {
-				return errors.New("there is no such file, and what was given may be a key: give the name of a file, with ./ in front if it looks like a key")
-			}
 			added, err := keys.File(file).Add(time.Now())
 			if err != nil {
 				return editError(file, err)
@@ -61,19 +57,55 @@ the others write.
 		Args:    fileArguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file, id := args[0], args[1]
-			former, err := keys.File(file).Activate(id, time.Now())
+			now := time.Now()
+			early := addedJustNow(file, id, now)
+			former, err := keys.File(file).Activate(id, now)
 			if err != nil {
 				return editError(file, err)
 			}
 			if former.ID == "" {
 				return output(cmd, fmt.Sprintf("key %s is active already; nothing was changed\n", id))
 			}
-			return output(cmd, fmt.Sprintf("key %s is active, and key %s only reads\n"+
+			return output(cmd, fmt.Sprintf("key %s is active, and key %s only reads\n"+early+
 				"when the absolute timeout has passed since now, and the processes count no reads of it:\n  sojourn key retire %s %s\n",
 				id, former.ID, shellWord(file), former.ID))
 		},
 	}
 }
+
+// reloadTime is how long processes may take to read a key file again.
+const reloadTime = time.Minute
+
+// addedJustNow warns of a key that is to be made active and was added so
+// recently that some process may not have read it.
+func addedJustNow(file, id string, now time.Time) string {
+	list, err := keys.File(file).List()
+	if err != nil {
+		return "" // the edit says it too
+	}
+	for _, k := range list {
+		if k.ID == id && k.State == keys.Next && ago(k.Since, now) < reloadTime {
+			return fmt.Sprintf("key %s was added %s ago: a process that has not read the file since refuses what it writes; until it has, its visitors are not signed in\n",
+				id, spanText(int64(ago(k.Since, now)/time.Second)))
+		}
+	}
+	return ""
+}
+
+// usualLife is how long people are signed in, for want of a program's timeouts.
+const usualLife = 12 * time.Hour
+
+// wroteJustNow says what it means to retire a key that still wrote recently.
+func wroteJustNow(before keys.Info, now time.Time) string {
+	if since := ago(before.Since, now); before.State == keys.ReadOnly && since < usualLife {
+		return fmt.Sprintf("it wrote until %s ago: whoever has such a cookie and no newer one is signed out\n", spanText(int64(since/time.Second)))
+	}
+	return ""
+}
+
+// ago is how long before now t was: a very long time if it is not known, and
+// nothing if the clock has been put back since.
+func ago(t, now time.Time) time.Duration { return max(now.Sub(t), 0) }
 
 func newKeyRetire() *cobra.Command {
 	return &cobra.Command{
@@ -87,14 +119,15 @@ first. The key stays in the file, so that refusals tell their true reason.
 		Args:    fileArguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file, id := args[0], args[1]
-			before, err := keys.File(file).Retire(id, time.Now())
+			now := time.Now()
+			before, err := keys.File(file).Retire(id, now)
 			if err != nil {
 				return editError(file, err)
 			}
 			if before.State == keys.Retired {
 				return output(cmd, fmt.Sprintf("key %s is retired already; nothing was changed\n", id))
 			}
-			return output(cmd, fmt.Sprintf("key %s is retired\nprocesses follow within a minute; what it wrote is then refused with the reason \"key\"\n"+
+			return output(cmd, fmt.Sprintf("key %s is retired\n"+wroteJustNow(before, now)+"processes follow within a minute; what it wrote is then refused with the reason \"key\"\n"+
 				"when no such refusals come any more, its line may be removed from %s\n", id, printable(file)))
 		},
 	}
@@ -157,8 +190,8 @@ func mayBeKey(arg string) bool {
 // editError says why a key file could not be edited or listed, and does not
 // repeat a name that may be a key.
 func editError(file string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) && mayBeKey(file) {
-		return fmt.Errorf("key file: %w", openError(file, fs.ErrNotExist))
+	if !strings.Contains(err.Error(), file) && errors.Is(err, fs.ErrNotExist) { // the library takes the name for a key
+		return errors.New("key file: there is no such file, and what was given may be a key: give the name of a file, with ./ in front if it looks like a key")
 	}
 	return errors.New(strings.TrimPrefix(err.Error(), "keys: "))
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sojourn-go/sojourn/keys"
 )
@@ -128,6 +130,58 @@ func TestKeyLife(t *testing.T) {
 	}
 }
 
+// TestKeyTooEarly: who activates or retires a key so soon that people may be
+// signed out is told, and the key is activated or retired all the same.
+func TestKeyTooEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := t.TempDir() + "/k"
+		rotate(t, file, "add", file)
+		for _, test := range []struct {
+			added, wrote             time.Duration // how long before
+			activatedNow, retiredNow string
+		}{
+			{5 * time.Second, 10 * time.Second, "5 seconds", "10 seconds"},
+			{59 * time.Second, 12*time.Hour - time.Second, "59 seconds", "11 hours"},
+			{time.Minute, 12 * time.Hour, "", ""},
+			{0, time.Second, "0 seconds", "1 second"},
+		} {
+			activate := next(t, rotate(t, file, "add", file))
+			time.Sleep(test.added)
+			answer := rotate(t, file, activate...)
+			warning := "\nkey " + activate[2] + " was added " + test.activatedNow + " ago: a process that has not read the file since refuses what it writes; until it has, its visitors are not signed in\n"
+			if !strings.HasPrefix(answer, "key "+activate[2]+" is active, and key ") || strings.Contains(answer, warning) != (test.activatedNow != "") || strings.Contains(answer, "was added") != (test.activatedNow != "") {
+				t.Errorf("after %v: %s", test.added, answer)
+			}
+			retire := next(t, answer)
+			if back := rotate(t, file, "activate", file, retire[2]); strings.Contains(back, "was added") {
+				t.Errorf("every process knows a key that wrote before: %s", back)
+			}
+			rotate(t, file, activate...)
+			time.Sleep(test.wrote)
+			answer = rotate(t, file, retire...)
+			warning = "\nit wrote until " + test.retiredNow + " ago: whoever has such a cookie and no newer one is signed out\n"
+			if !strings.HasPrefix(answer, "key "+retire[2]+" is retired\n") || strings.Contains(answer, warning) != (test.retiredNow != "") || strings.Contains(answer, "it wrote until") != (test.retiredNow != "") {
+				t.Errorf("after %v: %s", test.wrote, answer)
+			}
+			if again := rotate(t, file, retire...); !strings.Contains(again, "already") || strings.Contains(again, "wrote until") {
+				t.Errorf("%s", again)
+			}
+		}
+		unused := next(t, rotate(t, file, "add", file))
+		if answer := rotate(t, file, "retire", file, unused[2]); strings.Contains(answer, "it wrote until") {
+			t.Errorf("that never wrote: %s", answer)
+		}
+		plain := writeFile(t, "plain", []byte(keys.Generate()+"\n"+keys.Generate()+"\n")) // times are not known
+		list, err := keys.File(plain).List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer := rotate(t, plain, "retire", plain, list[1].ID); strings.Contains(answer, "it wrote until") {
+			t.Errorf("nobody knows when it wrote: %s", answer)
+		}
+	})
+}
+
 // TestKeyEditKeeps: the mode stays, and a link.
 func TestKeyEditKeeps(t *testing.T) {
 	file := writeFile(t, "k", []byte("9c2f0d6be1a84375c2f19e0b7d35a6489c0e21d7f4b8536a\n"))
@@ -185,9 +239,10 @@ func TestKeyAsFile(t *testing.T) {
 	for _, args := range [][]string{
 		{"add", key}, {"list", key}, {"activate", key, "00000000"}, {"retire", key, "00000000"}, {"activate", file, key}, {"retire", file, key},
 		{"activate", key}, {"retire", key}, {"add", file, key}, {"list", file, key}, {"add", "-" + key}, {"activate", file, key[:8] + "x"},
+		{"add", "Lq3/9vXc+TmA0zEwYb7Rk2/dNhUoPsJf4GiKxQ8yBnM="}, {"list", "Lq3/9vXc+TmA0zEwYb7Rk2/dNhUoPsJf4GiKxQ8yBnM="},
 	} {
 		got := call(t, "", append([]string{"key"}, args...)...)
-		if got.code != exitUsage || strings.Contains(got.stdout+got.stderr, key[:8]) || !strings.Contains(got.stderr, "for how it is used") {
+		if got.code != exitUsage || strings.Contains(got.stdout+got.stderr, key[:8]) || strings.Contains(got.stderr, "Lq3") || !strings.Contains(got.stderr, "for how it is used") {
 			t.Errorf("%q: %+v", args, got)
 		}
 	}
