@@ -185,7 +185,14 @@ func (f File) edit(create bool, change func([]candidate) ([]candidate, error)) e
 	if list, err = change(list); list == nil || err != nil {
 		return err
 	}
-	if err := writeDraft(out, before, formatManaged(list)); err != nil {
+	text := formatManaged(list)
+	if len(text) > maxText {
+		return fmt.Errorf("keys: key file %s would be too large to be read; remove lines of retired keys from it first, with an editor", path)
+	}
+	if _, err := build(split(text, "key file "+path), settings{allowWeak: true}, nil); err != nil { // what nobody can read replaces nothing
+		return err
+	}
+	if err := writeDraft(out, before, text); err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
 	if err := os.Rename(draft, path); err != nil {

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,9 @@ func readFile(who, path string) ([]byte, error) {
 	}
 	if len(text) > maxText {
 		return nil, fmt.Errorf("keys: %s is too large for a key file", path)
+	}
+	if bytes.HasPrefix(text, []byte(managedPrefix)) && text[len(text)-1] != '\n' { // a part of a key is a key
+		return nil, fmt.Errorf("keys: key file %s does not end with a line break: it may have been cut off; put back the whole file, or end its last line", path)
 	}
 	return text, nil
 }

@@ -129,3 +129,57 @@ func TestReloadLacks(t *testing.T) {
 		t.Errorf("put back, and not read: %v", err)
 	}
 }
+
+// TestCutOff: a file of which the end is missing is not another key.
+func TestCutOff(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "session.keys")
+	if _, err := File(path).Add(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := FromFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	active := ring.Active().ID()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cut := range []int{1, 20} {
+		if err := os.WriteFile(path, text[:len(text)-cut], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := ring.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "cut off") || ring.Active().ID() != active {
+			t.Errorf("without %d bytes: %v, key %s", cut, err, ring.Active().ID())
+		}
+	}
+}
+
+// TestTooManyKeys: an edit never leaves a file that cannot be read.
+func TestTooManyKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "session.keys")
+	var text strings.Builder
+	text.WriteString("# sojourn keys 1\n")
+	for i := range 430 {
+		state := "retired"
+		if i == 0 {
+			state = "active"
+		}
+		text.WriteString("state=" + state + " created=2026-11-25T00:00:00Z since=2026-11-25T00:00:00Z key=" + Generate() + "\n")
+	}
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		if _, err := File(path).Add(time.Now()); err != nil {
+			if !strings.Contains(err.Error(), "remove lines of retired keys") {
+				t.Error(err)
+			}
+			if _, err := FromFile(path); err != nil {
+				t.Errorf("after an edit that failed: %v", err)
+			}
+			return
+		}
+	}
+	t.Error("there is no end to it")
+}

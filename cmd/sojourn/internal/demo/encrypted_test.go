@@ -273,9 +273,10 @@ func TestSpilled(t *testing.T) {
 		"Added to the cart: Tea.", "What the last requests did", `<span class="mark note">spilled</span>`, "Sign out everywhere")
 	b.lacks(page, "Refused", "What is inside", "Your devices")
 	b.wants(b.post("/cart/empty"), "The cart is empty now.", "outgrown")
-	thief.wants(thief.get(), "<bdi>Ada</bdi>", "outgrown")
+	thief.wants(thief.get(), "<bdi>Ada</bdi>") // a cookie as any other, until the session ends
 	token := b.cookie()
 	page = b.post("/sessions/end-all")
+	thief.wants(thief.get(), "<h1>Welcome</h1>", "<strong>Refused</strong> (revoked: ")
 	b.wants(page, "<h1>Welcome</h1>", "here and everywhere else", "nobody is signed in")
 	b.lacks(page, "Refused", handle)
 	thief.setCookie(token)
