@@ -141,3 +141,31 @@ func TestRunReloads(t *testing.T) {
 		<-ran
 	})
 }
+
+// TestRunReloadHangs: a provider of keys that does not answer does not stop the
+// reading for good, and that it did not is an event.
+func TestRunReloadHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		r, err := keys.FromProvider(t.Context(), "vault", keys.ProviderFunc(func(ctx context.Context) ([]byte, error) {
+			if calls++; calls == 2 {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return []byte(testKey), nil
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, events := newManager(t, func(c *sojourn.Config) { c.Keep = sojourn.Encrypted(r) })
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error)
+		go func() { ran <- m.Run(ctx) }()
+		time.Sleep(time.Hour)
+		stop()
+		<-ran
+		if _, told := events.find(sojourn.EventKeys); calls < 10 || !told {
+			t.Errorf("%d calls in an hour, events %q", calls, events.kinds())
+		}
+	})
+}
