@@ -194,7 +194,7 @@ func TestEncryptedOtherForms(t *testing.T) {
 			if flasks := "signed exact"; reads == wrote || strings.Contains(flasks, reads) && strings.Contains(flasks, wrote) {
 				want = "alice"
 			}
-			if got := whoami(b.clone()); got != want {
+			if got := owner(b.clone()); got != want {
 				t.Errorf("%s reads what %s wrote: %q", reads, wrote, got)
 			}
 		}
@@ -461,7 +461,7 @@ func TestEncryptedRequests(t *testing.T) {
 		t.Errorf("after Clear: %+v, %v", d.Snapshot, err)
 	}
 	b.cookies[tokenCookie] = before
-	if got := whoami(b); got != "" {
+	if got := owner(b); got != "" {
 		t.Errorf("a key that is gone reads %q", got)
 	}
 }
@@ -493,7 +493,7 @@ func TestEncryptedQuoted(t *testing.T) {
 	b := signedIn(t, m)
 	b.cookies[tokenCookie] = `"` + b.cookies[tokenCookie] + `"`
 	events.reset()
-	if got := whoami(b); got != "" {
+	if got := owner(b); got != "" {
 		t.Errorf("signed in as %q", got)
 	}
 	if e, _ := events.find(sojourn.EventRefused); e.Reason != sojourn.ReasonMalformed {

@@ -120,7 +120,7 @@ func TestRunReloads(t *testing.T) {
 		v.set(nil, anotherKey, testKey)
 		time.Sleep(time.Minute)
 		before := b.cookies[tokenCookie]
-		if whoami(b) != "alice" || b.cookies[tokenCookie] == before {
+		if owner(b) != "alice" || b.cookies[tokenCookie] == before {
 			t.Error("not written anew")
 		}
 		v.set(errors.New("away"))
@@ -131,8 +131,8 @@ func TestRunReloads(t *testing.T) {
 		v.set(nil, anotherKey)
 		time.Sleep(time.Minute)
 		events.reset()
-		if whoami(b) != "alice" || whoami(old) != "" {
-			t.Errorf("%q, and with the old key %q", whoami(b), whoami(old))
+		if owner(b) != "alice" || owner(old) != "" {
+			t.Errorf("%q, and with the old key %q", owner(b), owner(old))
 		}
 		if e, _ := events.find(sojourn.EventRefused); e.Reason != sojourn.ReasonKey {
 			t.Errorf("refused for %q", e.Reason)

@@ -35,8 +35,8 @@ func TestEndOfSent(t *testing.T) {
 		}
 		err = sojourn.From(r.Context()).Err()
 	})
-	if e, _ := events.find(sojourn.EventEnded); len(b.cookies) != 1 || whoami(b) != "" || err != nil || e.Owner != "alice" {
-		t.Errorf("%q, %v, %s", whoami(b), err, events.kinds())
+	if e, _ := events.find(sojourn.EventEnded); len(b.cookies) != 1 || owner(b) != "" || err != nil || e.Owner != "alice" {
+		t.Errorf("%q, %v, %s", owner(b), err, events.kinds())
 	}
 }
 
@@ -65,8 +65,8 @@ func TestEndAfterResponseFails(t *testing.T) {
 					}
 				})
 				list.Plan(nil)
-				if _, ended := events.find(sojourn.EventEnded); ended || whoami(b) != "alice" {
-					t.Errorf("%q %s", whoami(b), events.kinds())
+				if _, ended := events.find(sojourn.EventEnded); ended || owner(b) != "alice" {
+					t.Errorf("%q %s", owner(b), events.kinds())
 				}
 			})
 		})
@@ -81,8 +81,8 @@ func TestEndAfterHandler(t *testing.T) {
 	var late context.Context
 	b.get(func(w http.ResponseWriter, r *http.Request) { late = flushed(w, r) })
 	sojourn.End(late)
-	if err := sojourn.From(late).Err(); !errors.Is(err, sojourn.ErrLate) || whoami(b) != "alice" {
-		t.Errorf("%v, %q", err, whoami(b))
+	if err := sojourn.From(late).Err(); !errors.Is(err, sojourn.ErrLate) || owner(b) != "alice" {
+		t.Errorf("%v, %q", err, owner(b))
 	}
 }
 
@@ -111,7 +111,7 @@ func TestEndClientGone(t *testing.T) {
 				sojourn.Owner(r.Context())
 				f(r.Context(), list, cancel)
 			})
-			if got := whoami(copied); got != "" || r.Context().Err() == nil {
+			if got := owner(copied); got != "" || r.Context().Err() == nil {
 				t.Errorf("the copy is alive: %q", got)
 			}
 		})
@@ -140,7 +140,7 @@ func TestEndFullList(t *testing.T) {
 		if res.StatusCode != 503 || setCookie(res) != "" || time.Since(start) >= time.Second {
 			t.Errorf("%s %q after %v", res.Status, setCookie(res), time.Since(start))
 		}
-		if whoami(b) != "alice" {
+		if owner(b) != "alice" {
 			t.Error("the session is gone")
 		}
 	})
@@ -211,7 +211,7 @@ func TestRevokeNobody(t *testing.T) {
 		if n, err := m.RevokeOwner(t.Context(), "", ""); n != 0 || err != nil || events.kinds() != "" {
 			t.Errorf("%d, %v, %s", n, err, events.kinds())
 		}
-		if whoami(b) != "alice" {
+		if owner(b) != "alice" {
 			t.Error("alice is signed out")
 		}
 		visitor.do(func(ctx context.Context) {
@@ -235,15 +235,15 @@ func TestRevokeBoth(t *testing.T) {
 			return b
 		}
 		b, cookie := big(), signedIn(t, m)
-		if n, err := m.RevokeOwner(t.Context(), "alice", ""); n != 1 || err != nil || whoami(b)+whoami(cookie) != "" {
-			t.Errorf("RevokeOwner: %d, %v, %q %q", n, err, whoami(b), whoami(cookie))
+		if n, err := m.RevokeOwner(t.Context(), "alice", ""); n != 1 || err != nil || owner(b)+owner(cookie) != "" {
+			t.Errorf("RevokeOwner: %d, %v, %q %q", n, err, owner(b), owner(cookie))
 		}
 		time.Sleep(time.Second)
 		for _, b := range []*browser{big(), signedIn(t, m)} {
 			name := nameOf(b)
 			events.reset()
-			if err := m.Revoke(t.Context(), name); err != nil || whoami(b) != "" {
-				t.Errorf("Revoke: %v, %q", err, whoami(b))
+			if err := m.Revoke(t.Context(), name); err != nil || owner(b) != "" {
+				t.Errorf("Revoke: %v, %q", err, owner(b))
 			}
 			if e, _ := events.find(sojourn.EventRevoked); e.Handle != name {
 				t.Errorf("events %s", events.kinds())
@@ -258,8 +258,8 @@ func TestRevokeBoth(t *testing.T) {
 		if n, err := m.RevokeAll(t.Context(), until); n != 1 || err != nil || events.kinds() != "revoked" {
 			t.Errorf("RevokeAll: %d, %v, %s", n, err, events.kinds())
 		}
-		if whoami(old)+whoami(oldCookie) != "" || whoami(young) != "alice" || whoami(youngCookie) != "alice" {
-			t.Errorf("old %q %q, young %q %q", whoami(old), whoami(oldCookie), whoami(young), whoami(youngCookie))
+		if owner(old)+owner(oldCookie) != "" || owner(young) != "alice" || owner(youngCookie) != "alice" {
+			t.Errorf("old %q %q, young %q %q", owner(old), owner(oldCookie), owner(young), owner(youngCookie))
 		}
 	})
 }
@@ -273,15 +273,15 @@ func TestRevokeAllFuture(t *testing.T) {
 		if _, err := m.RevokeAll(t.Context(), time.Now().Add(time.Hour)); err == nil || !strings.Contains(err.Error(), "in the future") {
 			t.Errorf("an hour: %v", err)
 		}
-		if whoami(before) != "alice" {
+		if owner(before) != "alice" {
 			t.Error("it has ended something")
 		}
 		if _, err := m.RevokeAll(t.Context(), time.Now().Add(time.Second)); err != nil { // a clock that is ahead
 			t.Error(err)
 		}
 		b := signedIn(t, m)
-		if _, err := m.RevokeOwner(t.Context(), "alice", ""); err != nil || whoami(b) != "" {
-			t.Errorf("after RevokeOwner: %v, %q", err, whoami(b))
+		if _, err := m.RevokeOwner(t.Context(), "alice", ""); err != nil || owner(b) != "" {
+			t.Errorf("after RevokeOwner: %v, %q", err, owner(b))
 		}
 	})
 }
@@ -311,8 +311,8 @@ func TestRevokeLeavesList(t *testing.T) {
 	if err != nil || len(listing.Records) != 1 {
 		t.Fatal(listing, err)
 	}
-	if err := m.Revoke(t.Context(), listing.Records[0].Handle); err != nil || whoami(copied) != "" {
-		t.Errorf("%v, %q", err, whoami(copied))
+	if err := m.Revoke(t.Context(), listing.Records[0].Handle); err != nil || owner(copied) != "" {
+		t.Errorf("%v, %q", err, owner(copied))
 	}
 }
 
@@ -334,8 +334,8 @@ func TestEndNotedBeforeFailure(t *testing.T) {
 	b := signedIn(t, m)
 	copied := b.clone()
 	res := b.do(func(ctx context.Context) { sojourn.End(ctx); sojourn.Field[chan int]("x").Set(ctx, nil) })
-	if res.StatusCode != 500 || whoami(copied) != "" {
-		t.Errorf("%s, the copy %q", res.Status, whoami(copied))
+	if res.StatusCode != 500 || owner(copied) != "" {
+		t.Errorf("%s, the copy %q", res.Status, owner(copied))
 	}
 }
 

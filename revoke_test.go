@@ -40,17 +40,11 @@ func (b *browser) on(m *sojourn.Manager) *browser {
 	return other
 }
 
-// whoami is who a browser is signed in as; "" for nobody.
-func whoami(b *browser) (owner string) {
-	b.do(func(ctx context.Context) { owner, _ = sojourn.Owner(ctx) })
-	return owner
-}
-
 // signedIn returns a browser in which alice is signed in.
 func signedIn(t testing.TB, m *sojourn.Manager) *browser {
 	b := newBrowser(t, m)
 	b.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice"); color.Set(ctx, "blue") })
-	if whoami(b) != "alice" {
+	if owner(b) != "alice" {
 		t.Fatal("nobody is signed in")
 	}
 	return b
@@ -95,19 +89,19 @@ func TestReplay(t *testing.T) {
 						other, events := newListed(t, keep(), list, set)
 						b := signedIn(t, m)
 						copied := b.clone()
-						if whoami(copied.on(other)) != "alice" {
+						if owner(copied.on(other)) != "alice" {
 							t.Fatal("the other process does not know the session")
 						}
 						time.Sleep(time.Second)
 						if err := end(b); err != nil {
 							t.Fatal(err)
 						}
-						if got := whoami(copied); got != "" {
+						if got := owner(copied); got != "" {
 							t.Errorf("the process that ended it: %q", got)
 						}
 						time.Sleep(delay)
 						events.reset()
-						if got := whoami(copied.on(other)); got != "" {
+						if got := owner(copied.on(other)); got != "" {
 							t.Errorf("another process after %v: %q", delay, got)
 						}
 						if e, _ := events.find(sojourn.EventRefused); e.Reason != sojourn.ReasonRevoked {
@@ -135,14 +129,14 @@ func TestNoReplayWithoutEnd(t *testing.T) {
 		if _, err := m.RevokeOwner(t.Context(), "alice", nameOf(again)); err != nil {
 			t.Fatal(err)
 		}
-		if whoami(alice) != "" || whoami(again) != "alice" || whoami(bob) != "bob" {
-			t.Errorf("%q %q %q", whoami(alice), whoami(again), whoami(bob))
+		if owner(alice) != "" || owner(again) != "alice" || owner(bob) != "bob" {
+			t.Errorf("%q %q %q", owner(alice), owner(again), owner(bob))
 		}
-		if whoami(signedIn(t, m)) != "alice" { // at the same moment
+		if owner(signedIn(t, m)) != "alice" { // at the same moment
 			t.Error("a sign-in right after does not hold")
 		}
 		again.do(func(ctx context.Context) { sojourn.From(ctx).Regenerate() })
-		if whoami(again) != "alice" {
+		if owner(again) != "alice" {
 			t.Error("regenerated")
 		}
 	})
@@ -162,7 +156,7 @@ func TestClockAhead(t *testing.T) {
 				}
 				b := signedIn(t, m)
 				time.Sleep(time.Minute)
-				if whoami(b) != "alice" {
+				if owner(b) != "alice" {
 					t.Error("the sign-in does not hold")
 				}
 			})
@@ -207,7 +201,7 @@ func TestListAway(t *testing.T) {
 					t.Error("RevokeOwner: no error")
 				}
 				list.Plan(nil)
-				if b.cookies[tokenCookie] != before || whoami(b) != "alice" {
+				if b.cookies[tokenCookie] != before || owner(b) != "alice" {
 					t.Error("the session did not survive")
 				}
 			})
@@ -314,7 +308,7 @@ func TestEndAfterResponse(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if got := whoami(b); got != "" {
+	if got := owner(b); got != "" {
 		t.Errorf("still signed in as %q", got)
 	}
 }
@@ -371,7 +365,7 @@ func TestRunRefreshes(t *testing.T) {
 			time.Sleep(30 * time.Second)
 			synctest.Wait()
 			before := list.TotalCalls()
-			if whoami(b) != "alice" {
+			if owner(b) != "alice" {
 				t.Fatal("signed out")
 			}
 			if n := list.TotalCalls() - before; n != 0 {

@@ -86,7 +86,7 @@ func TestTwoSteps(t *testing.T) {
 					c.m = m
 					c.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice") })
 					c.do(sojourn.End)
-					if len(c.cookies) != 0 || whoami(c) != "" {
+					if len(c.cookies) != 0 || owner(c) != "" {
 						t.Errorf("after End: %v", c.cookies)
 					}
 				}

@@ -41,7 +41,7 @@ func TestEndOfOutgrown(t *testing.T) {
 				big.do(grow)
 				f(ctx)
 			})
-			if cookie, token := whoami(copied), whoami(big); cookie != "" || token != "" || !isToken(big) {
+			if cookie, token := owner(copied), owner(big); cookie != "" || token != "" || !isToken(big) {
 				t.Errorf("alive: the cookie %q, the token %q", cookie, token)
 			}
 		})
@@ -60,11 +60,11 @@ func TestEndOfOutgrownElsewhere(t *testing.T) {
 				other, _ := newListed(t, sojourn.Encrypted(ring(t)).SpillTo(spill), list, set)
 				b := signedIn(t, m)
 				copied, tab := b.clone(), b.clone().on(other)
-				whoami(tab)
+				owner(tab)
 				b.do(grow)
 				tab.do(f)
 				time.Sleep(time.Minute)
-				if cookie, token := whoami(copied), whoami(b); cookie != "" || token != "" {
+				if cookie, token := owner(copied), owner(b); cookie != "" || token != "" {
 					t.Errorf("alive: the cookie %q, the token %q", cookie, token)
 				}
 			})
@@ -97,7 +97,7 @@ func TestEndBesideOutgrow(t *testing.T) {
 			all.Wait()
 			err = sojourn.From(ctx).Err()
 		})
-		if got := whoami(b) + whoami(copied); err == nil && got != "" {
+		if got := owner(b) + owner(copied); err == nil && got != "" {
 			t.Fatalf("alive: %q, token %v", got, isToken(b))
 		}
 	}
@@ -118,8 +118,8 @@ func TestEndsBesideEachOther(t *testing.T) {
 			}
 			all.Wait()
 		})
-		if len(b.cookies) != 0 || whoami(copied) != "" {
-			t.Fatalf("cookies %v, alive %q", b.cookies, whoami(copied))
+		if len(b.cookies) != 0 || owner(copied) != "" {
+			t.Fatalf("cookies %v, alive %q", b.cookies, owner(copied))
 		}
 	}
 }
@@ -137,8 +137,8 @@ func TestEndInUpdateNow(t *testing.T) {
 			t.Errorf("UpdateNow: %v", err)
 		}
 	})
-	if res.StatusCode != 200 || len(b.cookies) != 0 || whoami(copied) != "" {
-		t.Errorf("%s, cookies %v, the copy %q", res.Status, b.cookies, whoami(copied))
+	if res.StatusCode != 200 || len(b.cookies) != 0 || owner(copied) != "" {
+		t.Errorf("%s, cookies %v, the copy %q", res.Status, b.cookies, owner(copied))
 	}
 }
 
@@ -193,8 +193,8 @@ func TestOutgrowListAway(t *testing.T) {
 					if (res.StatusCode == 503) != needed {
 						t.Error(res.Status)
 					}
-					if res.StatusCode == 503 && (setCookie(res) != "" || whoami(b) != "alice" && how != "step-up") {
-						t.Errorf("the error page sent %q, %q", setCookie(res), whoami(b))
+					if res.StatusCode == 503 && (setCookie(res) != "" || owner(b) != "alice" && how != "step-up") {
+						t.Errorf("the error page sent %q, %q", setCookie(res), owner(b))
 					}
 					left, err := spill.Scan(t.Context(), store.Page{Limit: 10})
 					if err != nil || away == "list" && needed && how != "step-up" && len(left.Records) != 0 {
@@ -204,7 +204,7 @@ func TestOutgrowListAway(t *testing.T) {
 						t.Error("no token")
 					}
 					b.do(sojourn.End)
-					if got := whoami(copied) + whoami(b); got != "" {
+					if got := owner(copied) + owner(b); got != "" {
 						t.Errorf("after %s and an End: %q", res.Status, got)
 					}
 				})
@@ -221,7 +221,7 @@ func TestOutgrowEnded(t *testing.T) {
 		"expired": func(copied, _ *browser) {
 			for range 5 { // the copy is in use, the record is not
 				time.Sleep(10 * time.Minute)
-				whoami(copied)
+				owner(copied)
 			}
 		},
 	} {
@@ -317,8 +317,8 @@ func TestOutgrowPlanted(t *testing.T) {
 			b := attacker.clone()
 			b.do(test.f)
 			attacker.do(grow)
-			if got := whoami(attacker); got != "" || whoami(b) != "alice" || attacker.cookies[tokenCookie] == b.cookies[tokenCookie] {
-				t.Errorf("who planted it is %q, the visitor %q", got, whoami(b))
+			if got := owner(attacker); got != "" || owner(b) != "alice" || attacker.cookies[tokenCookie] == b.cookies[tokenCookie] {
+				t.Errorf("who planted it is %q, the visitor %q", got, owner(b))
 			}
 		})
 	}
@@ -326,11 +326,11 @@ func TestOutgrowPlanted(t *testing.T) {
 	b := signedIn(t, elsewhere)
 	before := b.cookies[tokenCookie]
 	b.m, _ = newSpilling(t, newMemory(t), nil)
-	if got := whoami(b); got != "" {
+	if got := owner(b); got != "" {
 		t.Errorf("a token of another store: %q", got)
 	}
 	b.do(func(ctx context.Context) { signIn(ctx); grow(ctx) })
-	if whoami(b) != "alice" || b.cookies[tokenCookie] == before {
+	if owner(b) != "alice" || b.cookies[tokenCookie] == before {
 		t.Error("a token of another store was taken over")
 	}
 }

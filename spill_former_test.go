@@ -52,7 +52,7 @@ func TestFormerTouchOutgrows(t *testing.T) {
 		b.m = m
 		for range 6 {
 			time.Sleep(10 * time.Minute)
-			if got := whoami(b); got != "alice" || len(b.cookies) != 1 {
+			if got := owner(b); got != "alice" || len(b.cookies) != 1 {
 				t.Fatalf("%q, %d cookies, events %s", got, len(b.cookies), events.kinds())
 			}
 		}
@@ -84,10 +84,10 @@ func TestFormerSpilled(t *testing.T) {
 				}
 				b.m = at(t, place, former)
 				if until < 0 {
-					if got := whoami(b); got != "" {
+					if got := owner(b); got != "" {
 						t.Errorf("read after Until: %q", got)
 					}
-					if got := whoami(copied); got != "alice" {
+					if got := owner(copied); got != "alice" {
 						t.Errorf("the former place: %q", got)
 					}
 					return
@@ -101,12 +101,12 @@ func TestFormerSpilled(t *testing.T) {
 				if _, new := b.cookies["__Host-new"]; new != moves || len(b.cookies) != 1 {
 					t.Errorf("cookies %v", b.cookies)
 				}
-				if got := whoami(copied); (got == "alice") == moves {
+				if got := owner(copied); (got == "alice") == moves {
 					t.Errorf("in the former place: %q", got)
 				}
 				again := b.clone()
 				b.do(sojourn.End)
-				if got := whoami(again) + whoami(copied); got != "" || len(b.cookies) != 0 {
+				if got := owner(again) + owner(copied); got != "" || len(b.cookies) != 0 {
 					t.Errorf("after End: %q, cookies %v", got, b.cookies)
 				}
 			})
@@ -135,7 +135,7 @@ func TestOneNameTwoForms(t *testing.T) {
 	for _, m := range []*sojourn.Manager{at(t, encrypted), at(t, encrypted, signed)} {
 		b := newBrowser(t, m)
 		b.header["Cookie"] = []string{"session=" + planted.cookies["session"] + "; session=" + alice.cookies["session"]}
-		if got := whoami(b); got != "" {
+		if got := owner(b); got != "" {
 			t.Errorf("signed in as %q", got)
 		}
 	}

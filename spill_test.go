@@ -58,23 +58,23 @@ func TestSpill(t *testing.T) {
 				}
 				blob.Delete(ctx)
 			})
-			if !isToken(b) || whoami(b) != "alice" {
+			if !isToken(b) || owner(b) != "alice" {
 				t.Error("it did not stay in the store")
 			}
-			if whoami(copied) != "alice" { // it is a cookie as any other, until the session ends
+			if owner(copied) != "alice" { // it is a cookie as any other, until the session ends
 				t.Error("a copy of the cookie is refused")
 			}
 			old := b.clone()
 			b.do(func(ctx context.Context) { sojourn.SignIn(ctx, "alice") })
-			if whoami(old) != "" || whoami(b) != "alice" {
-				t.Errorf("after a sign-in: %q, %q", whoami(old), whoami(b))
+			if owner(old) != "" || owner(b) != "alice" {
+				t.Errorf("after a sign-in: %q, %q", owner(old), owner(b))
 			}
 			old = b.clone()
 			b.do(sojourn.End)
-			if len(b.cookies) != 0 || whoami(old) != "" {
-				t.Errorf("after End: cookies %v, %q", b.cookies, whoami(old))
+			if len(b.cookies) != 0 || owner(old) != "" {
+				t.Errorf("after End: cookies %v, %q", b.cookies, owner(old))
 			}
-			if list() != nil && whoami(copied) != "" {
+			if list() != nil && owner(copied) != "" {
 				t.Error("a copy of the first cookie is alive")
 			}
 		})
@@ -168,7 +168,7 @@ func TestSpillAway(t *testing.T) {
 		if res := b.do(func(ctx context.Context) { blob.Set(ctx, tooMuch) }); res.StatusCode != http.StatusServiceUnavailable || setCookie(res) != "" {
 			t.Errorf("%s %q", res.Status, setCookie(res))
 		}
-		if whoami(b) != "alice" || isToken(b) {
+		if owner(b) != "alice" || isToken(b) {
 			t.Error("the session is gone")
 		}
 		spill.Plan(nil)
