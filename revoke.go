@@ -49,7 +49,8 @@ func (s *Session) checkStill() error {
 
 // checkMoved looks whether a session was ended while it moved from a cookie into a
 // store: there the list is not asked any more. Whoever ends a session writes to the
-// list first, and then ends it in the stores; so one of the two sees the other.
+// list first, and then ends it in the stores; so one of the two sees the other. When
+// the list does not answer, the record stays for the next request, which looks again.
 func (s *Session) checkMoved(snap *Snapshot) error {
 	if s.m.revoked == nil {
 		return nil
@@ -59,12 +60,12 @@ func (s *Session) checkMoved(snap *Snapshot) error {
 		ended, err = s.m.revoked.Ask(ctx, snap.Handle, snap.Owner, snap.Created)
 		return err
 	})
-	if err != nil || ended {
-		s.takeBack(s.loading(s.home.store), s.now)
-		s.leave()
-	}
 	if ended {
+		s.takeBack(s.loading(s.home.store), s.now)
 		err = errRevoked
+	}
+	if err != nil {
+		s.leave()
 	}
 	return err
 }

@@ -290,3 +290,29 @@ func TestEndBesideRegenerate(t *testing.T) {
 		}
 	}
 }
+
+// TestMoveListAway: when the list fails while a session moves into a store, that
+// request is a 503, and the next one finds the session.
+func TestMoveListAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		list := faulty(newMemory(t))
+		former := sojourn.Former{Keep: sojourn.Encrypted(ring(t)), Cookie: sojourn.Cookie{Name: "former"}}
+		b := signedIn(t, at(t, former))
+		m, _ := newListed(t, sojourn.InStore(newMemory(t)), list, func(c *sojourn.Config) {
+			c.AlsoRead, c.RevocationDelay = []sojourn.Former{former}, time.Minute
+		})
+		b.m = m
+		newBrowser(t, m).do(func(ctx context.Context) { sojourn.Owner(ctx) })
+		if err := m.Revoke(t.Context(), store.NewHandle("")); err != nil { // the list is known
+			t.Fatal(err)
+		}
+		list.Plan(storetest.Every(storetest.Load, 1, storetest.Fault{Before: storetest.ErrFault}))
+		if res := b.do(func(ctx context.Context) { sojourn.Owner(ctx) }); res.StatusCode != 503 || setCookie(res) != "" {
+			t.Errorf("%s %q", res.Status, setCookie(res))
+		}
+		list.Plan(nil)
+		if owner(b) != "alice" {
+			t.Error("signed out")
+		}
+	})
+}
