@@ -5,10 +5,12 @@ package engines
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -45,16 +47,21 @@ func find(t testing.TB, remedy string, programs ...string) string {
 	return ""
 }
 
-// freePort returns a port of 127.0.0.1 that nobody uses at the moment.
+// freePort returns a port of 127.0.0.1 that nobody uses at the moment. It is at
+// random and below those that systems hand out for outgoing connections, which
+// another process would get before the server has it.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("engines: no free port: %v", err)
+	const lowest, highest = 10000, 32000
+	for range 100 {
+		port := strconv.Itoa(lowest + rand.N(highest-lowest))
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	t.Fatalf("engines: no free port between %d and %d", lowest, highest)
+	return ""
 }
 
 // withCredential has a program run as somebody else.
