@@ -65,8 +65,9 @@ type Config struct {
 	// after its session was ended: each holds the list in memory, and asks
 	// for what is new when what it knows is older than that. Zero is no delay,
 	// and two or three reads from the store at each use of a session, and as
-	// many when it changes; otherwise it is 2 seconds at least. If the list cannot be read in time,
-	// it is as if the store of sessions did not answer: see Outage.
+	// many when it changes; otherwise it is 2 seconds at least. If the list
+	// cannot be read in time, it is as if the store of sessions did not answer:
+	// see Outage.
 	RevocationDelay time.Duration
 
 	// StoreTimeout is how long a request waits for its store at the most: so
@@ -138,8 +139,9 @@ type Former struct {
 type Manager struct {
 	keep         source
 	former       []source
-	order        []*source // in which cookies are looked for
-	cookies      bool      // there may be sessions in cookies
+	order        []*source     // in which cookies are looked for
+	cookies      bool          // there may be sessions in cookies
+	stores       []store.Store // in which there may be sessions
 	idle         time.Duration
 	absolute     time.Duration
 	anonymous    time.Duration
@@ -210,6 +212,7 @@ func New(config Config) (*Manager, error) {
 		return nil, err
 	}
 	m.setOrder()
+	m.setStores()
 	for _, src := range m.order {
 		m.cookies = m.cookies || src.codec != nil
 	}
@@ -218,7 +221,7 @@ func New(config Config) (*Manager, error) {
 
 // reaches reports whether a session can be ended where the visitor is not: in a
 // store, or by the list.
-func (m *Manager) reaches() bool { return m.revoked != nil || len(m.stores()) > 0 }
+func (m *Manager) reaches() bool { return m.revoked != nil || len(m.stores) > 0 }
 
 // setList sets up the revocation list.
 func (m *Manager) setList(list store.Store, delay time.Duration) error {

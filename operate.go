@@ -69,17 +69,19 @@ func (m *Manager) Sessions(ctx context.Context, owner string, page store.Page) (
 	return listing, err
 }
 
-// stores are those that hold sessions, each once: those that sessions move from
-// before those they move to. What is ended in that order cannot move on behind us.
-func (m *Manager) stores() (list []store.Store) {
+// setStores finds the stores that hold sessions, each once: those that sessions
+// move from before those they move to. What is ended in that order cannot move on
+// behind us.
+func (m *Manager) setStores() {
 	for _, src := range slices.Backward(m.order) {
-		for _, s := range []store.Store{src.store, src.spilled()} {
-			if s != nil {
-				list = addStore(list, s)
-			}
+		if src.store != nil {
+			m.stores = addStore(m.stores, src.store)
+		}
+		if src.spill != nil {
+			m.stores = addStore(m.stores, src.spill.store)
 		}
 	}
-	return list
+	m.stores = slices.Clip(m.stores)
 }
 
 // addStore adds s to list if it is not there yet.
@@ -90,13 +92,6 @@ func addStore(list []store.Store, s store.Store) []store.Store {
 		return list
 	}
 	return append(list, s)
-}
-
-func (src *source) spilled() store.Store {
-	if src.spill == nil {
-		return nil
-	}
-	return src.spill.store
 }
 
 // Revoke ends the session with this handle, in every process: at once in stores,
@@ -113,7 +108,7 @@ func (m *Manager) Revoke(ctx context.Context, handle string) error {
 	} else if m.keep.store == nil {
 		failed = append(failed, errNoList)
 	}
-	for _, s := range m.stores() {
+	for _, s := range m.stores {
 		c := m.call(ctx, s)
 		var rec *store.Record
 		err := c.ask("load", func(ctx context.Context) (err error) {
@@ -149,7 +144,7 @@ func (m *Manager) RevokeOwner(ctx context.Context, owner, except string) (int, e
 	}
 	now, total := time.Now(), 0
 	failed := []error{m.endInCookies(ctx, owner, now, except)}
-	for _, s := range m.stores() {
+	for _, s := range m.stores {
 		n, err := m.call(ctx, s).endOwner(owner, except, now)
 		total += n
 		failed = append(failed, err)
@@ -190,7 +185,7 @@ func (m *Manager) RevokeAll(ctx context.Context, until time.Time) (int, error) {
 	}
 	total := 0
 	failed := []error{m.endInCookies(ctx, "", until, "")}
-	for _, s := range m.stores() {
+	for _, s := range m.stores {
 		n, err := m.endAll(ctx, s, until)
 		total += n
 		failed = append(failed, err)
@@ -330,7 +325,7 @@ func (m *Manager) reload(ctx context.Context) error {
 func (m *Manager) Sweep(ctx context.Context) (int, error) {
 	total := 0
 	var failed []error
-	stores := m.stores()
+	stores := m.stores
 	if m.revoked != nil {
 		stores = addStore(stores, m.revoked.Store())
 	}

@@ -26,9 +26,15 @@ func (s *Session) checkRevoked(snap *Snapshot) error {
 	if s.m.revoked == nil {
 		return nil
 	}
+	return s.refuseEnded(s.request.Context(), snap, s.m.revoked.Has)
+}
+
+// refuseEnded is [errRevoked] if the list says that a session has ended; ask is how
+// it is asked.
+func (s *Session) refuseEnded(ctx context.Context, snap *Snapshot, ask func(ctx context.Context, handle, owner string, created time.Time) (bool, error)) error {
 	var ended bool
-	err := s.m.askList(s.request.Context(), "read the revocation list", func(ctx context.Context) (err error) {
-		ended, err = s.m.revoked.Has(ctx, snap.Handle, snap.Owner, snap.Created)
+	err := s.m.askList(ctx, "read the revocation list", func(ctx context.Context) (err error) {
+		ended, err = ask(ctx, snap.Handle, snap.Owner, snap.Created)
 		return err
 	})
 	if ended {
@@ -37,7 +43,7 @@ func (s *Session) checkRevoked(snap *Snapshot) error {
 	return err
 }
 
-var errRevoked = &RefusedError{ReasonRevoked, "its session has been ended: signed out, signed in anew, or revoked"}
+var errRevoked error = &RefusedError{ReasonRevoked, "its session has been ended: signed out, signed in anew, or revoked"}
 
 // checkStill is checkRevoked for what came in, once the handler has run.
 func (s *Session) checkStill() error {
@@ -55,14 +61,9 @@ func (s *Session) checkMoved(snap *Snapshot) error {
 	if s.m.revoked == nil {
 		return nil
 	}
-	var ended bool
-	err := s.m.askList(context.WithoutCancel(s.request.Context()), "read the revocation list", func(ctx context.Context) (err error) {
-		ended, err = s.m.revoked.Ask(ctx, snap.Handle, snap.Owner, snap.Created)
-		return err
-	})
-	if ended {
+	err := s.refuseEnded(context.WithoutCancel(s.request.Context()), snap, s.m.revoked.Ask)
+	if err == errRevoked {
 		s.takeBack(s.loading(s.home.store), s.now)
-		err = errRevoked
 	}
 	if err != nil {
 		s.leave()
@@ -88,7 +89,7 @@ func (s *Session) endCopies(name string, created time.Time) error {
 	if err := s.endInList(name, created); err != nil {
 		return err
 	}
-	for _, st := range s.m.stores() {
+	for _, st := range s.m.stores {
 		c := s.m.call(context.WithoutCancel(s.request.Context()), st)
 		if err := c.end(name, 0, store.NewVersion(), time.Now()); err != nil && !answer(err) {
 			return err

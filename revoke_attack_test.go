@@ -43,10 +43,7 @@ func TestCopyOutgrowsWithinDelay(t *testing.T) {
 	for how, end := range endings {
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				list, spill := newMemory(t), newMemory(t)
-				set := func(c *sojourn.Config) { c.RevocationDelay = 10 * time.Second }
-				m, _ := newListed(t, sojourn.Encrypted(ring(t)).SpillTo(spill), list, set)
-				other, _ := newListed(t, sojourn.Encrypted(ring(t)).SpillTo(spill), list, set)
+				m, other := newSpillingPair(t)
 				b := signedIn(t, m)
 				copied := b.clone().on(other)
 				if owner(copied) != "alice" {

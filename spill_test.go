@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/sojourn-go/sojourn"
 	"github.com/sojourn-go/sojourn/store"
@@ -22,6 +23,16 @@ var tooMuch = strings.Repeat("too much for a cookie ", 200)
 // newSpilling makes a manager on encrypted cookies that spill.
 func newSpilling(t testing.TB, spill, list store.Store) (*sojourn.Manager, *log) {
 	return newListed(t, sojourn.Encrypted(ring(t)).SpillTo(spill), list, nil)
+}
+
+// newSpillingPair makes two processes that share a store and a list, of which each
+// hears with a delay of 10 seconds.
+func newSpillingPair(t testing.TB) (m, other *sojourn.Manager) {
+	list, spill := newMemory(t), newMemory(t)
+	set := func(c *sojourn.Config) { c.RevocationDelay = 10 * time.Second }
+	m, _ = newListed(t, sojourn.Encrypted(ring(t)).SpillTo(spill), list, set)
+	other, _ = newListed(t, sojourn.Encrypted(ring(t)).SpillTo(spill), list, set)
+	return m, other
 }
 
 // isToken reports whether the browser's cookie is a token.
